@@ -8,6 +8,7 @@ use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Declares an enum of counters: a line is a counter, its name on /metrics and what it means.
+#[macro_export]
 macro_rules! counters {
     ($(#[$doc:meta])* $set:ident { $($(#[$at:meta])* $variant:ident = $name:literal, $help:literal;)* }) => {
         $(#[$doc])*
@@ -89,8 +90,11 @@ impl<const N: usize> Default for Block<N> {
 
 impl<const N: usize> Block<N> {
     /// Adds on behalf of the block's one writer: no read-modify-write is needed.
+    ///
+    /// # Panics
+    /// If there is no counter with this index.
     #[inline]
-    fn add(&self, index: usize, count: u64) {
+    pub fn add(&self, index: usize, count: u64) {
         let counter = &self.0[index];
         counter.store(
             counter.load(Ordering::Relaxed).wrapping_add(count),
@@ -102,7 +106,11 @@ impl<const N: usize> Block<N> {
         self.0[index].store(value, Ordering::Relaxed);
     }
 
-    fn get(&self, index: usize) -> u64 {
+    /// What a counter stands at; any thread may look.
+    ///
+    /// # Panics
+    /// If there is no counter with this index.
+    pub fn get(&self, index: usize) -> u64 {
         self.0[index].load(Ordering::Relaxed)
     }
 }
