@@ -1,0 +1,124 @@
+//! What frontends count. A message is what a session sends: a WebSocket frame, a syslog line.
+//!
+//! **The ledger**, at any moment of rest: for a worker `read + extra = messages + no_form +
+//! unselected`, and for a session `selected = delivered + each loss + waiting`.
+
+use hydrant_engine::counters::Block;
+
+hydrant_engine::counters! {
+    /// What a worker counts of its feed.
+    FeedCounter {
+        Read = "read", "Records read from the lanes.";
+        Extra = "extra", "Messages beyond the first that one record became (a v2 gauge of several metrics).";
+        Messages = "messages", "Messages made of records.";
+        NoForm = "no_form", "Records that the frontend's protocol has no form for (a v2 event in v1).";
+        Unselected = "unselected", "Records that no session selected.";
+    }
+}
+
+hydrant_engine::counters! {
+    /// What a session counts.
+    SessionCounter {
+        Selected = "selected", "Messages meant for the session.";
+        Delivered = "delivered", "Messages handed to the kernel for the session.";
+        OutboxFull = "outbox_full", "Messages lost, oldest first, because the session's outbox was full.";
+        Slow = "slow_consumer", "Messages that waited when the session was closed for taking nothing.";
+        Gone = "session_gone", "Messages that waited when the session's peer was gone or we stopped.";
+        NoLine = "no_syslog_form", "Envelopes that RFC 5424 cannot carry.";
+    }
+}
+
+impl SessionCounter {
+    /// The losses among them.
+    pub const LOSSES: [Self; 4] = [Self::OutboxFull, Self::Slow, Self::Gone, Self::NoLine];
+}
+
+/// Counters of one worker's feed. Only its thread adds.
+#[derive(Debug, Default)]
+pub struct FeedCounters(Block<{ FeedCounter::ALL.len() }>);
+
+impl FeedCounters {
+    /// Counts `count` more.
+    pub fn add(&self, counter: FeedCounter, count: u64) {
+        self.0.add(counter as usize, count);
+    }
+
+    /// What a counter stands at.
+    pub fn get(&self, counter: FeedCounter) -> u64 {
+        self.0.get(counter as usize)
+    }
+
+    /// Records and messages that the ledger cannot place: 0, or we have a defect.
+    pub fn unbalanced(&self) -> i128 {
+        let get = |counter| i128::from(self.get(counter));
+        get(FeedCounter::Read) + get(FeedCounter::Extra)
+            - get(FeedCounter::Messages)
+            - get(FeedCounter::NoForm)
+            - get(FeedCounter::Unselected)
+    }
+}
+
+/// Counters of one session. Only its worker's thread adds.
+#[derive(Debug, Default)]
+pub struct SessionCounters(Block<{ SessionCounter::ALL.len() }>);
+
+impl SessionCounters {
+    /// Counts `count` more.
+    pub fn add(&self, counter: SessionCounter, count: u64) {
+        self.0.add(counter as usize, count);
+    }
+
+    /// What a counter stands at.
+    pub fn get(&self, counter: SessionCounter) -> u64 {
+        self.0.get(counter as usize)
+    }
+
+    /// Messages selected, and neither delivered nor lost so far.
+    pub fn waiting(&self) -> u64 {
+        let lost: u64 = SessionCounter::LOSSES
+            .iter()
+            .map(|loss| self.get(*loss))
+            .sum();
+        let settled = self.get(SessionCounter::Delivered) + lost;
+        self.get(SessionCounter::Selected).saturating_sub(settled)
+    }
+
+    /// Adds what another session counted, when it is over.
+    pub fn absorb(&self, other: &Self) {
+        for counter in SessionCounter::ALL {
+            self.add(*counter, other.get(*counter));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_neither_delivered_nor_lost_waits() {
+        let counters = SessionCounters::default();
+        counters.add(SessionCounter::Selected, 10);
+        counters.add(SessionCounter::Delivered, 3);
+        for loss in SessionCounter::LOSSES {
+            counters.add(loss, 1);
+        }
+        assert_eq!(counters.waiting(), 3);
+        let total = SessionCounters::default();
+        total.absorb(&counters);
+        total.absorb(&counters);
+        assert_eq!(total.get(SessionCounter::Delivered), 6);
+    }
+
+    #[test]
+    fn the_feeds_ledger_notices_what_is_missing() {
+        let counters = FeedCounters::default();
+        counters.add(FeedCounter::Read, 5);
+        counters.add(FeedCounter::Extra, 2);
+        counters.add(FeedCounter::Messages, 5);
+        counters.add(FeedCounter::NoForm, 1);
+        assert_eq!(counters.unbalanced(), 1);
+        counters.add(FeedCounter::Unselected, 1);
+        assert_eq!(counters.unbalanced(), 0);
+    }
+}

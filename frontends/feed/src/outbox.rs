@@ -1,0 +1,105 @@
+//! What waits for a session: bounded in bytes, the oldest lost first.
+
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// Bytes that a waiting message takes beside its own.
+pub const MESSAGE_OVERHEAD_BYTES: usize = size_of::<Bytes>();
+
+/// Messages in order.
+///
+/// **Invariant: `bytes ≤ bytes_max`**, `bytes` being the sum over the messages and their overhead.
+#[derive(Debug)]
+pub struct Outbox {
+    messages: VecDeque<Bytes>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Outbox {
+    /// An empty outbox for at most `bytes_max`.
+    pub fn new(bytes_max: usize) -> Self {
+        Self {
+            messages: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+        }
+    }
+
+    /// Adds a message and makes room for it. Returns how many messages were lost for that, the new
+    /// one among them if it is larger than the whole outbox.
+    #[must_use = "lost messages are counted"]
+    pub fn push(&mut self, message: Bytes) -> u64 {
+        let size = message.len() + MESSAGE_OVERHEAD_BYTES;
+        if size > self.bytes_max {
+            return 1;
+        }
+        let mut lost = 0;
+        while self.bytes + size > self.bytes_max && self.pop().is_some() {
+            lost += 1;
+        }
+        self.bytes += size;
+        self.messages.push_back(message);
+        lost
+    }
+
+    /// The oldest message.
+    pub fn pop(&mut self) -> Option<Bytes> {
+        let message = self.messages.pop_front()?;
+        self.bytes -= message.len() + MESSAGE_OVERHEAD_BYTES;
+        Some(message)
+    }
+
+    /// Messages that wait.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Throws everything away; returns how many messages that was.
+    #[must_use = "lost messages are counted"]
+    pub fn clear(&mut self) -> u64 {
+        let count = self.messages.len() as u64;
+        self.messages.clear();
+        self.bytes = 0;
+        count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn loses_the_oldest_and_never_grows_beyond_its_bound(
+            sizes in proptest::collection::vec(0_usize..300, 1..100),
+            bytes_max in 0_usize..1000,
+        ) {
+            let mut outbox = Outbox::new(bytes_max);
+            let mut lost = 0;
+            let mut last = None;
+            for (number, size) in sizes.iter().enumerate() {
+                let message = Bytes::from(vec![u8::try_from(number).unwrap(); *size]);
+                if size + MESSAGE_OVERHEAD_BYTES <= bytes_max {
+                    last = Some(message.clone());
+                }
+                lost += outbox.push(message);
+                prop_assert!(outbox.bytes <= bytes_max);
+            }
+            prop_assert_eq!(outbox.len() as u64 + lost, sizes.len() as u64);
+            prop_assert_eq!(outbox.messages.back().cloned(), last);
+            let mut taken = 0;
+            while outbox.pop().is_some() {
+                taken += 1;
+            }
+            prop_assert_eq!(taken + lost, sizes.len() as u64);
+            prop_assert_eq!(outbox.bytes, 0);
+        }
+    }
+}

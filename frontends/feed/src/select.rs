@@ -1,0 +1,173 @@
+//! What a v1 subscriber asks for, as the Traffic Controller's API lets it.
+
+use hydrant_engine::record::{Kind, KindSet, Record, Version, source_hash};
+use hydrant_engine::route::Demand;
+use hydrant_proto::{v1, v1_app_id};
+use prost::Message;
+
+/// A selector of the v1 API.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Selector {
+    /// The firehose: every envelope of these kinds. `filter-type` looks at the kind with which the
+    /// envelope came in: a v1 Error that travelled through v2 counts as the log that it is there.
+    Firehose(KindSet),
+    /// The stream of one app: its logs, its requests, its container metrics.
+    App {
+        /// The app's id.
+        id: String,
+        /// Its hash, by which records are found.
+        source_hash: u64,
+    },
+}
+
+/// The app id of all that belongs to no app.
+const SYSTEM: &str = "system";
+/// Kinds whose v1 form names an app.
+const APP_KINDS: KindSet = KindSet::of(&[Kind::Log, Kind::Timer, Kind::Gauge]);
+
+impl Selector {
+    /// Everything.
+    pub const fn everything() -> Self {
+        Self::Firehose(KindSet::ALL)
+    }
+
+    /// `filter-type=logs`.
+    pub const fn logs() -> Self {
+        Self::Firehose(KindSet::of(&[Kind::Log]))
+    }
+
+    /// `filter-type=metrics`: everything but logs.
+    pub const fn metrics() -> Self {
+        Self::Firehose(KindSet::of(&[
+            Kind::Counter,
+            Kind::Gauge,
+            Kind::Timer,
+            Kind::Event,
+            Kind::Error,
+            Kind::Empty,
+        ]))
+    }
+
+    /// The stream of an app.
+    pub fn app(id: &str) -> Self {
+        Self::App {
+            id: id.to_owned(),
+            source_hash: source_hash(id.as_bytes()),
+        }
+    }
+
+    /// `demand` and what this selector needs.
+    #[must_use]
+    pub fn add_to(&self, demand: Demand) -> Demand {
+        match self {
+            Self::Firehose(kinds) => demand.with_kinds(*kinds),
+            Self::App { id, .. } if id == SYSTEM => demand.with_kinds(KindSet::ALL),
+            Self::App { source_hash, .. } => demand.with_source(*source_hash, APP_KINDS),
+        }
+    }
+
+    /// Whether the record may be selected; a cheap look at its header.
+    #[inline]
+    pub fn may_select(&self, record: &Record<'_>) -> bool {
+        match self {
+            Self::Firehose(kinds) => kinds.contains(record.header.kind),
+            Self::App { id, .. } if id == SYSTEM => true,
+            Self::App { source_hash, .. } => {
+                record.header.source_hash == *source_hash && APP_KINDS.contains(record.header.kind)
+            }
+        }
+    }
+
+    /// Whether a record that may be selected is: hashes can be made to collide, ids cannot.
+    /// `message` is one of the record's v1 messages.
+    pub fn selects(&self, message: &[u8]) -> bool {
+        match self {
+            Self::Firehose(_) => true,
+            Self::App { id, .. } => {
+                v1::Envelope::decode(message).is_ok_and(|envelope| v1_app_id(&envelope) == *id)
+            }
+        }
+    }
+}
+
+/// Whether a record needs no conversion for v1 sessions.
+pub fn is_v1(record: &Record<'_>) -> bool {
+    record.header.version == Version::V1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hydrant_engine::clock::UnixNanos;
+    use hydrant_engine::decode;
+    use hydrant_engine::record::SourceRule;
+
+    fn selects(selector: &Selector, envelope: &v1::Envelope) -> bool {
+        let bytes = envelope.encode_to_vec();
+        let checked = decode::envelope(&bytes, Version::V1, SourceRule::DeploymentJob).unwrap();
+        let record = Record {
+            header: checked.header(UnixNanos(0)),
+            envelope: &bytes,
+        };
+        let wanted = selector.add_to(Demand::none()).wants(&record.header);
+        let selected = selector.may_select(&record) && selector.selects(&bytes);
+        assert!(wanted || !selected, "what is selected is demanded");
+        selected
+    }
+
+    fn log(app: &str) -> v1::Envelope {
+        v1::Envelope {
+            origin: "o".into(),
+            event_type: v1::envelope::EventType::LogMessage as i32,
+            log_message: Some(v1::LogMessage {
+                message: "m".into(),
+                message_type: v1::log_message::MessageType::Out as i32,
+                app_id: Some(app.into()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+    }
+
+    fn counter() -> v1::Envelope {
+        v1::Envelope {
+            origin: "o".into(),
+            event_type: v1::envelope::EventType::CounterEvent as i32,
+            counter_event: Some(v1::CounterEvent {
+                name: "c".into(),
+                ..Default::default()
+            }),
+            tags: [("source_id".to_owned(), "a".to_owned())].into(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_firehose_selects_by_kind() {
+        assert!(selects(&Selector::everything(), &log("a")));
+        assert!(selects(&Selector::everything(), &counter()));
+        assert!(selects(&Selector::logs(), &log("a")));
+        assert!(!selects(&Selector::logs(), &counter()));
+        assert!(!selects(&Selector::metrics(), &log("a")));
+        assert!(selects(&Selector::metrics(), &counter()));
+    }
+
+    #[test]
+    fn an_app_stream_selects_what_names_the_app() {
+        assert!(selects(&Selector::app("a"), &log("a")));
+        assert!(!selects(&Selector::app("a"), &log("b")));
+        // A counter names no app in v1, whatever its tags say.
+        assert!(!selects(&Selector::app("a"), &counter()));
+        assert!(selects(&Selector::app("system"), &counter()));
+        assert!(!selects(&Selector::app("system"), &log("a")));
+    }
+
+    #[test]
+    fn an_equal_hash_is_not_enough() {
+        let forged = Selector::App {
+            id: "b".into(),
+            source_hash: source_hash(b"a"),
+        };
+        assert!(!selects(&forged, &log("a")));
+    }
+}

@@ -1,0 +1,137 @@
+//! Who is served: a register that metrics and dumps look at.
+
+use crate::counters::{FeedCounters, SessionCounters};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What anybody may see of a session.
+#[derive(Debug)]
+pub struct SessionState {
+    /// What it takes: the path of a WebSocket, the URL of a drain without its secrets.
+    pub name: String,
+    /// Where it is, as `address:port`.
+    pub peer: String,
+    /// What it counted.
+    pub counters: SessionCounters,
+    note: Mutex<String>,
+}
+
+impl SessionState {
+    /// A session that has counted nothing.
+    pub fn new(name: String, peer: String) -> Self {
+        Self {
+            name,
+            peer,
+            counters: SessionCounters::default(),
+            note: Mutex::default(),
+        }
+    }
+
+    /// Says how it stands, in a few words: `connected`, the last error.
+    pub fn set_note(&self, note: impl Into<String>) {
+        *lock(&self.note) = note.into();
+    }
+
+    /// What was last said.
+    pub fn note(&self) -> String {
+        lock(&self.note).clone()
+    }
+}
+
+/// The state of one frontend worker, shared with whoever watches.
+#[derive(Debug)]
+pub struct FrontendState {
+    /// `websocket`, `syslog`, …
+    pub frontend: &'static str,
+    /// The core that the worker is pinned to, if it is.
+    pub core: Option<usize>,
+    /// What it counted of its feed.
+    pub feed: FeedCounters,
+    sessions: Mutex<Sessions>,
+}
+
+#[derive(Debug, Default)]
+struct Sessions {
+    next: u64,
+    open: BTreeMap<u64, Arc<SessionState>>,
+    /// Sums over the sessions that are over, by name of what they took.
+    over: BTreeMap<String, Arc<SessionCounters>>,
+}
+
+impl FrontendState {
+    /// A worker without sessions.
+    pub fn new(frontend: &'static str, core: Option<usize>) -> Self {
+        let feed = FeedCounters::default();
+        Self {
+            frontend,
+            core,
+            feed,
+            sessions: Mutex::default(),
+        }
+    }
+
+    /// Registers a session; gives the number under which to [`close`](Self::close) it.
+    pub fn open(&self, session: Arc<SessionState>) -> u64 {
+        let mut sessions = lock(&self.sessions);
+        let number = sessions.next;
+        sessions.next += 1;
+        sessions.open.insert(number, session);
+        number
+    }
+
+    /// Takes a session out of the register; its counts go into the sums. `endpoint` is the name
+    /// under which they are summed up: a kind of session, so that the sums stay few.
+    pub fn close(&self, number: u64, endpoint: &str) {
+        let mut sessions = lock(&self.sessions);
+        if let Some(session) = sessions.open.remove(&number) {
+            sessions
+                .over
+                .entry(endpoint.to_owned())
+                .or_default()
+                .absorb(&session.counters);
+        }
+    }
+
+    /// The sessions that are open, in the order in which they came.
+    pub fn sessions(&self) -> Vec<Arc<SessionState>> {
+        lock(&self.sessions).open.values().cloned().collect()
+    }
+
+    /// Sums over the sessions that are over.
+    pub fn over(&self) -> Vec<(String, Arc<SessionCounters>)> {
+        let sessions = lock(&self.sessions);
+        sessions
+            .over
+            .iter()
+            .map(|(name, counters)| (name.clone(), counters.clone()))
+            .collect()
+    }
+}
+
+/// Nothing is left half-done under these locks, so a panic elsewhere does not matter.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counters::SessionCounter;
+
+    #[test]
+    fn a_session_that_is_over_leaves_its_counts() {
+        let state = FrontendState::new("websocket", None);
+        let session = Arc::new(SessionState::new("/firehose/a".into(), "1.2.3.4:5".into()));
+        let number = state.open(session.clone());
+        session.counters.add(SessionCounter::Selected, 4);
+        session.set_note("connected");
+        assert_eq!(state.sessions()[0].note(), "connected");
+        state.close(number, "firehose");
+        state.close(number, "firehose");
+        assert!(state.sessions().is_empty());
+        let over = state.over();
+        assert_eq!(over.len(), 1);
+        assert_eq!(over[0].0, "firehose");
+        assert_eq!(over[0].1.get(SessionCounter::Selected), 4);
+    }
+}
