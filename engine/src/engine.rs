@@ -51,6 +51,14 @@ pub struct ShardState {
     pub counters: Arc<ShardCounters>,
     /// Its lanes, in the order of the frontend workers.
     pub lanes: Vec<LaneState>,
+    is_running: Arc<AtomicBool>,
+}
+
+impl ShardState {
+    /// Whether its thread goes on: false once it was stopped or failed.
+    pub fn is_running(&self) -> bool {
+        self.is_running.load(Ordering::Acquire)
+    }
 }
 
 /// The running shards.
@@ -77,6 +85,7 @@ struct Parts {
     routes: Vec<DemandCell>,
     lanes: crate::lanes::Lanes,
     counters: Arc<ShardCounters>,
+    is_running: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
     bell: Arc<EventFd>,
 }
@@ -103,6 +112,7 @@ impl Engine {
                 core,
                 counters: parts.counters.clone(),
                 lanes: parts.lanes.states(),
+                is_running: parts.is_running.clone(),
             });
             engine.threads.push(parts.spawn()?);
         }
@@ -175,6 +185,7 @@ impl Parts {
             routes: readers.iter().map(LaneReader::demand).collect(),
             lanes: connect(readers, lane_bytes),
             counters: Arc::default(),
+            is_running: Arc::new(AtomicBool::new(true)),
             stop: Arc::default(),
             bell: Arc::new(EventFd::new().map_err(StartError::Thread)?),
         })
@@ -196,7 +207,7 @@ impl Parts {
     }
 
     fn run(self, report: &mpsc::Sender<Result<(), StartError>>) -> io::Result<()> {
-        let stop = self.stop.clone();
+        let (stop, is_running) = (self.stop.clone(), self.is_running.clone());
         let shard = self.build();
         let (outcome, shard) = match shard {
             Ok(shard) => (Ok(()), Some(shard)),
@@ -204,10 +215,9 @@ impl Parts {
         };
         // Whoever started us waits for this word.
         report.send(outcome).map_err(io::Error::other)?;
-        match shard {
-            Some(shard) => serve(shard, &stop),
-            None => Ok(()),
-        }
+        let served = shard.map_or(Ok(()), |shard| serve(shard, &stop));
+        is_running.store(false, Ordering::Release);
+        served
     }
 
     /// On the shard's own thread and core, so that its memory is near.
