@@ -1,7 +1,9 @@
 //! What waits for a session: bounded in bytes, the oldest lost first.
 
 use bytes::Bytes;
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// Bytes that a waiting message takes beside its own.
 pub const MESSAGE_OVERHEAD_BYTES: usize = size_of::<Bytes>();
@@ -35,18 +37,32 @@ impl Outbox {
             return 1;
         }
         let mut lost = 0;
-        while self.bytes + size > self.bytes_max && self.pop().is_some() {
+        while !self.has_room(size) {
             lost += 1;
+            if self.pop().is_none() {
+                return lost; // Others use the whole budget: the new message is the one lost.
+            }
         }
-        self.bytes += size;
+        self.add(size);
         self.messages.push_back(message);
         lost
+    }
+
+    fn has_room(&self, size: usize) -> bool {
+        self.bytes + size <= self.bytes_max && self.budget.bytes() + size <= self.budget.bytes_max
+    }
+
+    fn add(&mut self, size: usize) {
+        self.bytes += size;
+        self.budget.bytes.set(self.budget.bytes() + size);
     }
 
     /// The oldest message.
     pub fn pop(&mut self) -> Option<Bytes> {
         let message = self.messages.pop_front()?;
-        self.bytes -= message.len() + MESSAGE_OVERHEAD_BYTES;
+        let size = message.len() + MESSAGE_OVERHEAD_BYTES;
+        self.bytes -= size;
+        self.budget.bytes.set(self.budget.bytes() - size);
         Some(message)
     }
 
@@ -65,8 +81,15 @@ impl Outbox {
     pub fn clear(&mut self) -> u64 {
         let count = self.messages.len() as u64;
         self.messages.clear();
+        self.budget.bytes.set(self.budget.bytes() - self.bytes);
         self.bytes = 0;
         count
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.budget.bytes.set(self.budget.bytes() - self.bytes);
     }
 }
 
@@ -101,5 +124,31 @@ mod tests {
             prop_assert_eq!(taken + lost, sizes.len() as u64);
             prop_assert_eq!(outbox.bytes, 0);
         }
+    }
+
+    #[test]
+    fn a_budget_is_shared_and_comes_back() {
+        let size = 100 + MESSAGE_OVERHEAD_BYTES;
+        let message = Bytes::from(vec![0; 100]);
+        let budget = Budget::new(3 * size);
+        let mut first = Outbox::within(budget.clone(), 10 * size);
+        let mut second = Outbox::within(budget.clone(), 10 * size);
+        assert_eq!((0..3).map(|_| first.push(message.clone())).sum::<u64>(), 0);
+        assert_eq!(
+            second.push(message.clone()),
+            1,
+            "nothing of its own to give up"
+        );
+        assert_eq!(first.push(message.clone()), 1, "its oldest makes room");
+        assert_eq!(
+            (first.len(), second.len(), budget.bytes()),
+            (3, 0, 3 * size)
+        );
+        first.pop();
+        assert_eq!(second.push(message.clone()), 0);
+        drop(first);
+        assert_eq!(budget.bytes(), size);
+        assert_eq!(second.clear(), 1);
+        assert_eq!(budget.bytes(), 0);
     }
 }
