@@ -8,23 +8,53 @@ use std::rc::Rc;
 /// Bytes that a waiting message takes beside its own.
 pub const MESSAGE_OVERHEAD_BYTES: usize = size_of::<Bytes>();
 
+/// What all outboxes of a worker may hold together: each may be large, not all at once.
+#[derive(Debug)]
+pub struct Budget {
+    bytes: Cell<usize>,
+    bytes_max: usize,
+}
+
+impl Budget {
+    /// A budget of which nothing is used.
+    pub fn new(bytes_max: usize) -> Rc<Self> {
+        Rc::new(Self {
+            bytes: Cell::new(0),
+            bytes_max,
+        })
+    }
+
+    /// Bytes in use.
+    pub fn bytes(&self) -> usize {
+        self.bytes.get()
+    }
+}
+
 /// Messages in order.
 ///
-/// **Invariant: `bytes ≤ bytes_max`**, `bytes` being the sum over the messages and their overhead.
+/// **Invariant: `bytes ≤ bytes_max`**, `bytes` being the sum over the messages and their overhead;
+/// and the sum over all outboxes of a budget is the budget's.
 #[derive(Debug)]
 pub struct Outbox {
     messages: VecDeque<Bytes>,
     bytes: usize,
     bytes_max: usize,
+    budget: Rc<Budget>,
 }
 
 impl Outbox {
-    /// An empty outbox for at most `bytes_max`.
+    /// An empty outbox for at most `bytes_max`, with a budget of its own.
     pub fn new(bytes_max: usize) -> Self {
+        Self::within(Budget::new(bytes_max), bytes_max)
+    }
+
+    /// An empty outbox for at most `bytes_max`, as far as the budget allows.
+    pub fn within(budget: Rc<Budget>, bytes_max: usize) -> Self {
         Self {
             messages: VecDeque::new(),
             bytes: 0,
             bytes_max,
+            budget,
         }
     }
 
