@@ -175,7 +175,7 @@ mod tests {
             (3, 0, 3 * size)
         );
         first.pop();
-        assert_eq!(second.push(message.clone()), 0);
+        assert_eq!(second.push(message), 0);
         drop(first);
         assert_eq!(budget.bytes(), size);
         assert_eq!(second.clear(), 1);
