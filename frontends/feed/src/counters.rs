@@ -24,13 +24,26 @@ hydrant_engine::counters! {
         OutboxFull = "outbox_full", "Messages lost, oldest first, because the session's outbox was full.";
         Slow = "slow_consumer", "Messages that waited when the session was closed for taking nothing.";
         Gone = "session_gone", "Messages that waited when the session's peer was gone or we stopped.";
-        NoLine = "no_syslog_form", "Envelopes that RFC 5424 cannot carry.";
+        HostnameInvalid = "hostname_invalid", "Envelopes without a syslog line: the drain's hostname is not printable ASCII.";
+        AppNameInvalid = "app_name_invalid", "Envelopes without a syslog line: the source id is not printable ASCII.";
+        ProcIdInvalid = "proc_id_invalid", "Envelopes without a syslog line: the instance id is not printable ASCII.";
+        ParamNameInvalid = "param_name_invalid", "Envelopes without a syslog line: the name of a tag cannot be a parameter's.";
+        NoMessage = "no_message", "Envelopes without a syslog line: there is no message in them.";
     }
 }
 
 impl SessionCounter {
-    /// The losses among them.
-    pub const LOSSES: [Self; 4] = [Self::OutboxFull, Self::Slow, Self::Gone, Self::NoLine];
+    /// The losses among them. An envelope that RFC 5424 cannot carry is one selected and one lost.
+    pub const LOSSES: [Self; 8] = [
+        Self::OutboxFull,
+        Self::Slow,
+        Self::Gone,
+        Self::HostnameInvalid,
+        Self::AppNameInvalid,
+        Self::ProcIdInvalid,
+        Self::ParamNameInvalid,
+        Self::NoMessage,
+    ];
 }
 
 /// Counters of one worker's feed. Only its thread adds.
@@ -98,7 +111,7 @@ mod tests {
     #[test]
     fn what_is_neither_delivered_nor_lost_waits() {
         let counters = SessionCounters::default();
-        counters.add(SessionCounter::Selected, 10);
+        counters.add(SessionCounter::Selected, 14);
         counters.add(SessionCounter::Delivered, 3);
         for loss in SessionCounter::LOSSES {
             counters.add(loss, 1);

@@ -1,0 +1,296 @@
+//! The command line.
+
+use crate::config::{Config, LoadError};
+use crate::demo::Demo;
+use crate::dump::Dump;
+use crate::emit::Emitter;
+use crate::ledger::Ledger;
+use crate::server::{Server, StartError};
+use crate::tail::{self, TailError};
+use clap::{Args, Parser, Subcommand};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// Takes in the logs and metrics of a Cloud Foundry foundation and streams them to those who ask,
+/// and counts everything that is lost on the way by name.
+///
+/// Without a command it runs the server on built-in defaults: dropsonde envelopes over UDP at
+/// 127.0.0.1:3457 and length-prefixed over TCP at 127.0.0.1:3459 come in; WebSockets at
+/// 127.0.0.1:8081 (/firehose/NAME, /apps/ID/stream) and syslog drains go out; metrics are at
+/// http://127.0.0.1:8089/metrics.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (the default).
+    ///
+    /// SIGTERM and SIGINT stop it: it stops reading, delivers what it has, and prints the ledger.
+    /// SIGUSR1 prints the state of every thread to stdout.
+    Run(RunArguments),
+    /// Check a config file; print the memory plan and which thread runs on which core.
+    Check {
+        /// The TOML file.
+        file: PathBuf,
+    },
+    /// Send each line of stdin as a log envelope (dropsonde over UDP).
+    Emit(EmitArguments),
+    /// Print an app's logs as they come, as `cf logs` does.
+    Tail {
+        /// The app's id.
+        app: String,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Print everything that comes: a firehose.
+    Firehose {
+        /// Sessions of one subscription share its messages.
+        #[arg(long, default_value_t = format!("hydrant-{}", std::process::id()))]
+        subscription: String,
+        /// Only `logs`, or only `metrics` (everything but logs).
+        #[arg(long, value_parser = ["logs", "metrics"])]
+        filter: Option<String>,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Run a server of its own under a load of many apps and show live figures.
+    ///
+    /// Uses ports of the kernel's choice, so it can run beside a real server.
+    Demo(DemoArguments),
+}
+
+#[derive(Debug, Default, Args)]
+struct RunArguments {
+    /// A TOML file; what it leaves out has its default.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct EmitArguments {
+    /// The app's id.
+    #[arg(long)]
+    app: String,
+    /// Where the agent listens.
+    #[arg(long, default_value = "127.0.0.1:3457")]
+    to: SocketAddr,
+    /// The kind of source.
+    #[arg(long, default_value = "APP")]
+    source_type: String,
+    /// The instance.
+    #[arg(long, default_value = "0")]
+    instance: String,
+    /// Send as stderr.
+    #[arg(long)]
+    err: bool,
+}
+
+#[derive(Debug, Args)]
+struct ServerArguments {
+    /// The server's WebSocket address.
+    #[arg(long, default_value = "ws://127.0.0.1:8081")]
+    url: String,
+}
+
+#[derive(Debug, Args)]
+struct DemoArguments {
+    /// How many apps log.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    apps: u32,
+    /// Envelopes a second, of all apps together.
+    #[arg(long, default_value_t = 20_000)]
+    rate: u32,
+    /// Stop after this many seconds; 0 goes on until Ctrl-C.
+    #[arg(long, default_value_t = 0)]
+    seconds: u64,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The config cannot be used.
+    #[error(transparent)]
+    Config(#[from] LoadError),
+    /// The server did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A stream ended.
+    #[error(transparent)]
+    Tail(#[from] TailError),
+    /// Something of the system's.
+    #[error("{what}: {error}")]
+    System {
+        /// What we were at.
+        what: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Lines that no datagram holds.
+    #[error("{0} lines were too long for a datagram and were not sent")]
+    TooLong(u64),
+    /// The server stopped and left something unaccounted for.
+    #[error("the ledger does not balance: {0}")]
+    Ledger(String),
+}
+
+/// What came in may take this long to leave after a signal.
+const STOP_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Why it could not, in one line.
+pub fn run(arguments: Arguments) -> Result<(), CommandError> {
+    match arguments
+        .command
+        .unwrap_or(Command::Run(RunArguments::default()))
+    {
+        Command::Run(arguments) => serve(&arguments),
+        Command::Check { file } => check(&Config::load(&file)?),
+        Command::Emit(arguments) => emit(arguments),
+        Command::Tail { app, server } => {
+            Ok(tail::run(&format!("{}/apps/{app}/stream", server.url))?)
+        }
+        Command::Firehose {
+            subscription,
+            filter,
+            server,
+        } => {
+            let filter = filter.map_or(String::new(), |filter| format!("?filter-type={filter}"));
+            Ok(tail::run(&format!(
+                "{}/firehose/{subscription}{filter}",
+                server.url
+            ))?)
+        }
+        Command::Demo(arguments) => demo(&arguments),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the operator reads it")]
+fn serve(arguments: &RunArguments) -> Result<(), CommandError> {
+    let config = match &arguments.config {
+        Some(path) => Config::load(path)?,
+        None => Config::default(),
+    };
+    // Signals are ours before anything runs, so that none is missed.
+    let mut signals =
+        Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(|error| CommandError::System {
+            what: "cannot watch for signals",
+            error,
+        })?;
+    let server = Server::start(&config)?;
+    println!("{server}\nmemory plan\n{}\nready", config.plan()?);
+    for signal in signals.forever() {
+        if signal != SIGUSR1 {
+            break;
+        }
+        println!("{}", Dump(server.state()));
+    }
+    println!("stopping: what came in is delivered first");
+    let (ledger, outcome) = server.stop(STOP_DEADLINE);
+    println!("{ledger}");
+    outcome.map_err(|error| CommandError::System {
+        what: "a thread failed",
+        error,
+    })?;
+    balanced(&ledger)
+}
+
+fn balanced(ledger: &Ledger) -> Result<(), CommandError> {
+    match ledger.faults().as_slice() {
+        [] => Ok(()),
+        faults => Err(CommandError::Ledger(faults.join("; "))),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the operator reads it")]
+fn check(config: &Config) -> Result<(), CommandError> {
+    let plan = config.plan()?;
+    let shards = config.engine.cores.resolve().map_err(LoadError::from)?;
+    println!("the configuration is good\n\nthreads");
+    for (index, core) in shards.iter().enumerate() {
+        println!("  shard-{index:<12} core {core}");
+    }
+    let cores = config.frontend_cores().map_err(LoadError::from)?;
+    for (worker, core) in config.workers().iter().zip(cores) {
+        match core {
+            Some(core) => println!("  {worker:<18} core {core}"),
+            None => println!("  {worker:<18} not pinned: every core has a shard"),
+        }
+    }
+    println!("  {:<18} not pinned", "operator");
+    println!("\nmemory plan\n{plan}");
+    Ok(())
+}
+
+fn emit(arguments: EmitArguments) -> Result<(), CommandError> {
+    let emitter = Emitter {
+        app: arguments.app,
+        source_type: arguments.source_type,
+        instance: arguments.instance,
+        is_error: arguments.err,
+        to: arguments.to,
+    };
+    let emitted = emitter
+        .run(io::stdin().lock())
+        .map_err(|error| CommandError::System {
+            what: "cannot emit",
+            error,
+        })?;
+    if emitted.too_long > 0 {
+        return Err(CommandError::TooLong(emitted.too_long));
+    }
+    Ok(())
+}
+
+fn demo(arguments: &DemoArguments) -> Result<(), CommandError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, stop.clone()).map_err(|error| {
+            CommandError::System {
+                what: "cannot watch for signals",
+                error,
+            }
+        })?;
+    }
+    let DemoArguments {
+        apps,
+        rate,
+        seconds,
+    } = *arguments;
+    Ok(Demo {
+        apps,
+        rate,
+        seconds,
+    }
+    .run(&stop)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_is_run() {
+        assert!(Arguments::parse_from(["hydrant"]).command.is_none());
+        let emit = Arguments::parse_from(["hydrant", "emit", "--app", "a"]);
+        assert!(matches!(emit.command, Some(Command::Emit(_))));
+        assert!(Arguments::try_parse_from(["hydrant", "emit"]).is_err());
+    }
+}

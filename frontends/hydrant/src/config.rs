@@ -1,0 +1,227 @@
+//! The whole configuration: a TOML file with a table for each part, or defaults for everything.
+
+use hydrant_engine::config::{ConfigError, Cores, EngineConfig, MemoryPlan, available_cores};
+use hydrant_engine::engine::memory_plan;
+use hydrant_syslog::SyslogConfig;
+use hydrant_websocket::WebsocketConfig;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Shards and what they listen to.
+    pub engine: EngineConfig,
+    /// What holds for all frontends.
+    pub frontends: FrontendsConfig,
+    /// Firehose and app streams.
+    pub websocket: WebsocketConfig,
+    /// Syslog drains.
+    pub syslog: SyslogConfig,
+    /// Metrics and health.
+    pub operator: OperatorConfig,
+}
+
+/// The `[frontends]` table.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FrontendsConfig {
+    /// Cores for frontend workers, given out in turn. Default: those without a shard; if there are
+    /// none, workers are not pinned.
+    pub cores: Option<Cores>,
+}
+
+/// The `[operator]` table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OperatorConfig {
+    /// Where /metrics and /health are served. Default: 127.0.0.1:8089.
+    pub address: SocketAddr,
+    /// Whether `address` may be other than loopback: it has neither TLS nor access control.
+    pub insecure: bool,
+}
+
+impl Default for OperatorConfig {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 8089)),
+            insecure: false,
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {error}", path = path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The file is not what it should be; names the line, the key and what is allowed.
+    #[error("{path}: {error}", path = path.display())]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// Where and what.
+        error: Box<toml::de::Error>,
+    },
+    /// A setting cannot be used; names the key.
+    #[error(transparent)]
+    Engine(#[from] ConfigError),
+    /// A setting of a frontend cannot be used; names the key.
+    #[error("{0}")]
+    Frontend(String),
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Names the file, and the line or key.
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        let text = std::fs::read_to_string(path).map_err(|error| LoadError::Read {
+            path: path.to_owned(),
+            error,
+        })?;
+        let config: Self = toml::from_str(&text).map_err(|error| LoadError::Parse {
+            path: path.to_owned(),
+            error: Box::new(error),
+        })?;
+        config.plan()?;
+        Ok(config)
+    }
+
+    /// Checks all settings; gives the memory plan of the whole.
+    ///
+    /// # Errors
+    /// Names the first key that cannot be used.
+    pub fn plan(&self) -> Result<MemoryPlan, LoadError> {
+        let mut plan = memory_plan(&self.engine, self.workers().len())?;
+        self.websocket
+            .check()
+            .map_err(|error| LoadError::Frontend(error.to_string()))?;
+        self.syslog
+            .check()
+            .map_err(|error| LoadError::Frontend(error.to_string()))?;
+        self.operator.check()?;
+        self.frontend_cores()?;
+        plan.add(
+            "websocket.outboxes_bytes",
+            "all sessions' outboxes together".to_owned(),
+            self.websocket.outboxes_bytes.as_u64(),
+        );
+        if !self.syslog.drains.is_empty() {
+            plan.add(
+                "syslog.outbox_bytes",
+                format!("{} drains' outboxes", self.syslog.drains.len()),
+                self.syslog.outbox_bytes.as_u64() * self.syslog.drains.len() as u64,
+            );
+        }
+        Ok(plan.fits(self.engine.memory_max)?)
+    }
+
+    /// The frontend workers that run, in the order of their lanes.
+    pub fn workers(&self) -> Vec<&'static str> {
+        let syslog = (!self.syslog.drains.is_empty()).then_some("syslog");
+        std::iter::once("websocket").chain(syslog).collect()
+    }
+
+    /// The core of each frontend worker, in the order of [`workers`](Self::workers).
+    ///
+    /// # Errors
+    /// Names the key if a core cannot be had.
+    pub fn frontend_cores(&self) -> Result<Vec<Option<usize>>, ConfigError> {
+        let cores = match &self.frontends.cores {
+            Some(cores) => cores.resolve().map_err(|mut error| {
+                error.key = "frontends.cores";
+                error
+            })?,
+            None => {
+                let shards = self.engine.cores.resolve()?;
+                available_cores()
+                    .into_iter()
+                    .filter(|core| !shards.contains(core))
+                    .collect()
+            }
+        };
+        let mut turns = cores.iter().copied().cycle();
+        Ok(self.workers().iter().map(|_| turns.next()).collect())
+    }
+}
+
+impl OperatorConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.address.ip().is_loopback() || self.insecure {
+            return Ok(());
+        }
+        let problem = format!(
+            "{} is not loopback, and there is neither TLS nor access control: choose a loopback \
+             address or set operator.insecure = true",
+            self.address
+        );
+        Err(ConfigError {
+            key: "operator.address",
+            problem,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan_error(text: &str) -> String {
+        toml::from_str::<Config>(text)
+            .unwrap()
+            .plan()
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn defaults_pass_and_need_no_syslog_worker() {
+        let config = Config::default();
+        assert_eq!(config.workers(), ["websocket"]);
+        config.plan().unwrap();
+    }
+
+    #[test]
+    fn a_wrong_key_is_named_with_line_and_choices() {
+        let error = toml::from_str::<Config>("[engine]\n\n[websokets]\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("line 3") && error.contains("`websocket`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn addresses_open_to_the_world_must_be_said_so() {
+        let error = plan_error("[operator]\naddress = \"0.0.0.0:1\"");
+        assert!(error.starts_with("operator.address: 0.0.0.0:1"), "{error}");
+        let error = plan_error("[websocket]\naddress = \"0.0.0.0:1\"");
+        assert!(error.contains("websocket.address"), "{error}");
+    }
+
+    #[test]
+    fn cores_and_memory_name_their_keys() {
+        assert!(plan_error("[frontends]\ncores = [999]").starts_with("frontends.cores: core 999"));
+        let text = "[websocket]\noutboxes_bytes = \"16 GiB\"";
+        assert!(plan_error(text).starts_with("websocket.outboxes_bytes"));
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Config::load(Path::new("no/such.toml"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("no/such.toml"), "{error}");
+    }
+}

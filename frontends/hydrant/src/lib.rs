@@ -1,0 +1,25 @@
+//! Hydrant as a program: configuration, wiring, the operator's endpoint, the command line.
+
+pub mod config;
+
+pub mod state;
+
+pub mod ledger;
+
+pub mod dump;
+
+mod metrics;
+
+pub mod operator;
+
+pub mod server;
+
+pub mod emit;
+
+pub mod lines;
+
+pub mod tail;
+
+pub mod demo;
+
+pub mod cli;

@@ -1,0 +1,22 @@
+//! What runs, for whoever watches: counters and registers, never the threads themselves.
+
+use hydrant_engine::engine::ShardState;
+use hydrant_feed::session::FrontendState;
+use std::sync::Arc;
+
+/// The state of a server. Everything in it is read while the threads go on.
+#[derive(Clone, Debug)]
+pub struct ServerState {
+    /// The shards, in the order of the config's cores.
+    pub shards: Vec<ShardState>,
+    /// The frontend workers, in the order of the shards' lanes.
+    pub frontends: Vec<Arc<FrontendState>>,
+}
+
+impl ServerState {
+    /// The cores of shards that are not running any more.
+    pub fn stopped_shards(&self) -> Vec<usize> {
+        let stopped = self.shards.iter().filter(|shard| !shard.is_running());
+        stopped.map(|shard| shard.core).collect()
+    }
+}

@@ -1,0 +1,206 @@
+//! The `[syslog]` table.
+//!
+//! The URLs of drains are secrets: what is shown of them is what [`Drain::redacted`] leaves.
+
+use crate::drain::Drain;
+use crate::limits::{DRAINS_MAX, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MIN};
+use bytesize::ByteSize;
+use serde::Deserialize;
+use std::fmt;
+
+/// The `[syslog]` table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyslogConfig {
+    /// Where lines go. Default: nowhere.
+    pub drains: Vec<DrainConfig>,
+    /// What may wait for one drain; what is more is lost, oldest first. Default: 8 MiB.
+    pub outbox_bytes: ByteSize,
+}
+
+/// A `[[syslog.drains]]` table.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrainConfig {
+    /// `syslog://host:port?drain-data=…`, see [`Drain::parse`].
+    pub url: String,
+    /// The source id whose envelopes the drain gets. Default: every source's.
+    #[serde(default)]
+    pub app: Option<String>,
+    /// HOSTNAME of lines whose tags name no app. Default: none, written as `-`.
+    #[serde(default)]
+    pub hostname: String,
+}
+
+/// A setting that cannot be used. Says nothing of a URL that could be a secret.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {problem}")]
+pub struct ConfigError {
+    /// The key, as in the file.
+    pub key: String,
+    /// What is wrong and what is allowed.
+    pub problem: String,
+}
+
+impl Default for SyslogConfig {
+    fn default() -> Self {
+        Self {
+            drains: Vec::new(),
+            outbox_bytes: ByteSize::mib(8),
+        }
+    }
+}
+
+impl fmt::Debug for DrainConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let drain = Drain::parse(&self.url);
+        let url = drain.as_ref().map_or("unreadable", Drain::redacted);
+        f.debug_struct("DrainConfig")
+            .field("url", &url)
+            .field("app", &self.app)
+            .field("hostname", &self.hostname)
+            .finish()
+    }
+}
+
+impl SyslogConfig {
+    /// Checks the settings; gives the drains, in the order of the file.
+    ///
+    /// # Errors
+    /// Names the first key that cannot be used, such as `syslog.drains[2].url`.
+    pub fn check(&self) -> Result<Vec<Drain>, ConfigError> {
+        let outbox_bytes = self.outbox_bytes.as_u64();
+        if !(OUTBOX_BYTES_MIN..=OUTBOX_BYTES_MAX).contains(&outbox_bytes) {
+            let problem = format!(
+                "{} is not allowed: from {} to {}",
+                self.outbox_bytes.display().iec(),
+                ByteSize::b(OUTBOX_BYTES_MIN).display().iec(),
+                ByteSize::b(OUTBOX_BYTES_MAX).display().iec(),
+            );
+            return Err(ConfigError::new("syslog.outbox_bytes", problem));
+        }
+        if self.drains.len() > DRAINS_MAX {
+            let problem = format!("{} drains; at most {DRAINS_MAX}", self.drains.len());
+            return Err(ConfigError::new("syslog.drains", problem));
+        }
+        let drains = self.drains.iter().enumerate();
+        drains
+            .map(|(index, drain)| drain.check(&format!("syslog.drains[{index}]")))
+            .collect()
+    }
+}
+
+impl DrainConfig {
+    fn check(&self, key: &str) -> Result<Drain, ConfigError> {
+        if self.app.as_deref() == Some("") {
+            let problem = "is empty: name a source id, or leave it out for every source";
+            return Err(ConfigError::new(format!("{key}.app"), problem));
+        }
+        if !self.hostname.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let problem = "is not printable ASCII without spaces, as RFC 5424 wants it";
+            return Err(ConfigError::new(format!("{key}.hostname"), problem));
+        }
+        Drain::parse(&self.url)
+            .map_err(|error| ConfigError::new(format!("{key}.url"), error.to_string()))
+    }
+}
+
+impl ConfigError {
+    fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<SyslogConfig, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    fn problem(text: &str) -> String {
+        parse(text).unwrap().check().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn nothing_is_said_and_all_is_fine() {
+        let config = parse("").unwrap();
+        assert_eq!(config.outbox_bytes, ByteSize::mib(8));
+        assert_eq!(config.check(), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn drains_keep_their_order() {
+        let config = parse(
+            "outbox_bytes = '64 KiB'\n\
+             [[drains]]\nurl = 'syslog://a:1'\n\
+             [[drains]]\nurl = 'syslog://b:2?drain-data=all'\napp = 'x'\nhostname = 'h.o'\n",
+        );
+        let config = config.unwrap();
+        let drains = config.check().unwrap();
+        let hosts: Vec<_> = drains.iter().map(Drain::host).collect();
+        assert_eq!(hosts, ["a", "b"]);
+        assert_eq!(config.drains[0].app, None);
+        assert_eq!(config.drains[1].app.as_deref(), Some("x"));
+        assert_eq!(config.drains[1].hostname, "h.o");
+    }
+
+    #[test]
+    fn errors_name_their_key() {
+        let fine = "[[drains]]\nurl = 'syslog://a:1'\n";
+        let error = problem(&format!("{fine}{fine}[[drains]]\nurl = 'syslog://a'\n"));
+        assert_eq!(
+            error,
+            "syslog.drains[2].url: drain URL has no port: write syslog://host:port"
+        );
+        assert!(problem(&format!("{fine}app = ''\n")).starts_with("syslog.drains[0].app: "));
+        assert!(problem(&format!("{fine}hostname = 'a b'\n")).starts_with("syslog.drains[0].host"));
+        assert_eq!(
+            problem("outbox_bytes = '1 KiB'"),
+            "syslog.outbox_bytes: 1.0 KiB is not allowed: from 64.0 KiB to 64.0 GiB"
+        );
+        let error = parse("[[drains]]\nurl = 'syslog://a:1'\nport = 1").unwrap_err();
+        assert!(
+            error.contains("line 3") && error.contains("port"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn more_drains_than_a_worker_can_have_are_refused() {
+        let config = SyslogConfig {
+            drains: vec![
+                DrainConfig {
+                    url: "syslog://a:1".to_owned(),
+                    app: None,
+                    hostname: String::new(),
+                };
+                DRAINS_MAX + 1
+            ],
+            ..Default::default()
+        };
+        let error = config.check().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "syslog.drains: 10001 drains; at most 10000"
+        );
+    }
+
+    #[test]
+    fn secrets_are_shown_by_neither_debug_nor_errors() {
+        for url in [
+            "syslog://user:hush@h:1?token=hush",
+            "syslog://user:hush@h?hush",
+            "hush",
+        ] {
+            let config = parse(&format!("[[drains]]\nurl = '{url}'\n")).unwrap();
+            let shown = format!("{config:?} {:?}", config.check());
+            assert!(!shown.contains("hush"), "{shown}");
+            assert!(shown.contains("url"), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! How the worker comes to its end: no more lines come, and then the time for them is over.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// Where the worker stands. It only goes forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Lines come.
+    Running,
+    /// No more lines come; what waits is still written.
+    Flushing,
+    /// What waits now is lost.
+    Over,
+}
+
+/// A view of the phase that can be waited with.
+#[derive(Clone, Debug)]
+pub(crate) struct Ending(watch::Receiver<Phase>);
+
+impl Ending {
+    /// A phase to set, and its view.
+    pub(crate) fn new() -> (watch::Sender<Phase>, Self) {
+        let (sender, receiver) = watch::channel(Phase::Running);
+        (sender, Self(receiver))
+    }
+
+    /// Whether no more lines come.
+    pub(crate) fn is_flushing(&self) -> bool {
+        *self.0.borrow() >= Phase::Flushing
+    }
+
+    /// Whether the time is over.
+    pub(crate) fn is_over(&self) -> bool {
+        *self.0.borrow() >= Phase::Over
+    }
+
+    /// What `future` gives, unless `limit` passes or the time is over before.
+    pub(crate) async fn within<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
+        let limited = pin!(timeout(limit, future));
+        let over = pin!(self.reached(Phase::Over));
+        match select(limited, over).await {
+            Either::Left((output, _)) => output.ok(),
+            Either::Right(_) => None,
+        }
+    }
+
+    /// Waits for `delay`; the next phase ends it early.
+    pub(crate) async fn pause(&self, delay: Duration) {
+        let next = if self.is_flushing() {
+            Phase::Over
+        } else {
+            Phase::Flushing
+        };
+        timeout(delay, self.reached(next)).await.ok();
+    }
+
+    async fn reached(&self, phase: Phase) {
+        // A sender that is gone was the worker: it is over then.
+        self.0.clone().wait_for(|now| *now >= phase).await.ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    const FOREVER: Duration = Duration::from_secs(3600);
+
+    fn run(test: impl Future<Output = ()>) {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap().block_on(test);
+    }
+
+    #[test]
+    fn what_is_ready_comes_even_when_time_is_over() {
+        run(async {
+            let (phase, ending) = Ending::new();
+            phase.send_replace(Phase::Over);
+            assert_eq!(ending.within(FOREVER, ready(1)).await, Some(1));
+            assert_eq!(ending.within(FOREVER, pending::<()>()).await, None);
+        });
+    }
+
+    #[test]
+    fn a_limit_ends_a_wait() {
+        run(async {
+            let (_phase, ending) = Ending::new();
+            let limit = Duration::from_millis(1);
+            assert_eq!(ending.within(limit, pending::<()>()).await, None);
+        });
+    }
+
+    #[test]
+    fn a_pause_ends_with_the_phase() {
+        run(async {
+            let (phase, ending) = Ending::new();
+            phase.send_replace(Phase::Flushing);
+            assert!(ending.is_flushing() && !ending.is_over());
+            // While flushing a pause is a pause again, until the time is over.
+            ending.pause(Duration::from_millis(1)).await;
+            phase.send_replace(Phase::Over);
+            ending.pause(FOREVER).await;
+            assert!(ending.is_over());
+        });
+    }
+}

@@ -1,0 +1,61 @@
+//! Every bound of the syslog frontend, each with its reason.
+
+/// Lines of one write, in bytes; a line that is larger goes alone. Large enough that the system
+/// call vanishes in the write, small enough that what waits beside the outbox is little.
+pub const BATCH_BYTES_MAX: usize = 64 * 1024;
+
+/// Envelopes read in one go, in bytes, above which one write a drain may not keep up; a line is
+/// hardly ever twice its envelope.
+pub const CATCH_UP_BYTES_MIN: usize = BATCH_BYTES_MAX / 2;
+
+/// Turns given to the drains before more is read; each may write a batch a turn. A bound, because a
+/// drain that takes just enough to go on would have the lanes fill up for all.
+pub const CATCH_UP_TURNS_MAX: usize = 128;
+
+/// How long a connection may take, name resolution included; upstream's dial timeout.
+pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
+
+/// How long a peer may take nothing at all before its connection counts as broken; upstream's
+/// write deadline.
+pub const STUCK_TIMEOUT_MS: u64 = 10_000;
+
+/// Silence before the kernel asks whether the peer is still there, and between two such questions;
+/// upstream's keepalive.
+pub const KEEPALIVE_MS: u64 = 10_000;
+
+/// The pause after the first failure; it doubles with each further one.
+pub const RETRY_MS_MIN: u64 = 1;
+
+/// The longest pause between two attempts; upstream's.
+pub const RETRY_MS_MAX: u64 = 15_000;
+
+/// A connection that lasted this long was a good one: the pauses start over. A peer that accepts
+/// and closes at once does not get a connection, and with it a batch, every millisecond.
+pub const STABLE_MS: u64 = 1_000;
+
+/// How long a peer that has got everything may take to end its side of the connection.
+pub const LINGER_MS: u64 = 1_000;
+
+/// Drains of one worker: each may take a descriptor and a task.
+pub const DRAINS_MAX: usize = 10_000;
+
+/// The least that an outbox may hold: some hundred lines.
+pub const OUTBOX_BYTES_MIN: u64 = 64 * 1024;
+
+/// The most that an outbox may hold.
+pub const OUTBOX_BYTES_MAX: u64 = 1 << 36;
+
+/// Submissions that the ring takes before it has to be told: the writes of thousands of drains.
+pub const RING_ENTRIES: u32 = 4096;
+
+/// What a peer's words are read into before they are forgotten.
+pub const PEER_BUFFER_BYTES: usize = 512;
+
+/// How much longer than the deadline a join waits for the worker to count and close.
+pub const JOIN_GRACE_MS: u64 = 2_000;
+
+const _: () = assert!(
+    OUTBOX_BYTES_MIN >= BATCH_BYTES_MAX as u64,
+    "an outbox can fill a write"
+);
+const _: () = assert!(RETRY_MS_MIN > 0, "a pause that doubles cannot start at 0");
