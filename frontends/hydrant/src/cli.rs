@@ -153,7 +153,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(10);
 pub fn run(arguments: Arguments) -> Result<(), CommandError> {
     match arguments
         .command
-        .unwrap_or(Command::Run(RunArguments::default()))
+        .unwrap_or_else(|| Command::Run(RunArguments::default()))
     {
         Command::Run(arguments) => serve(&arguments),
         Command::Check { file } => check(&Config::load(&file)?),
@@ -291,6 +291,6 @@ mod tests {
         assert!(Arguments::parse_from(["hydrant"]).command.is_none());
         let emit = Arguments::parse_from(["hydrant", "emit", "--app", "a"]);
         assert!(matches!(emit.command, Some(Command::Emit(_))));
-        assert!(Arguments::try_parse_from(["hydrant", "emit"]).is_err());
+        Arguments::try_parse_from(["hydrant", "emit"]).unwrap_err();
     }
 }

@@ -18,7 +18,7 @@ impl Display for Dump<'_> {
         for worker in &self.0.frontends {
             let core = worker
                 .core
-                .map_or("not pinned".to_owned(), |core| format!("core {core}"));
+                .map_or_else(|| "not pinned".to_owned(), |core| format!("core {core}"));
             writeln!(f, "thread {}: {core}", worker.frontend)?;
             for session in worker.sessions() {
                 let waiting = session.counters.waiting();

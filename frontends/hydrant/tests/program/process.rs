@@ -173,12 +173,17 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
     Command::new(HYDRANT).args(arguments).output().unwrap()
 }
 
-/// A file of this test run.
-pub(crate) fn file(name: &str, text: &str) -> PathBuf {
+/// The path of a file that this test run may make.
+pub(crate) fn path(name: &str) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let path = folder.join(format!("{}-{number}-{name}", std::process::id()));
+    folder.join(format!("{}-{number}-{name}", std::process::id()))
+}
+
+/// A file of this test run.
+pub(crate) fn file(name: &str, text: &str) -> PathBuf {
+    let path = path(name);
     fs::write(&path, text).unwrap();
     path
 }

@@ -2,7 +2,7 @@
 
 use crate::emitters::UdpEmitter;
 use crate::envelopes::v1_log;
-use crate::process::{Server, file, skip, wait_until};
+use crate::process::{Server, file, path, skip, wait_until};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -35,7 +35,7 @@ impl Rsyslog {
             .replace("OUTPUT", output.to_str().unwrap())
             .replace("PORT", port_file.to_str().unwrap());
         let child = Command::new(program)
-            .args(["-n", "-i", file("pid", "").to_str().unwrap(), "-f"])
+            .args(["-n", "-i", path("pid").to_str().unwrap(), "-f"])
             .arg(file("rsyslog.conf", &config))
             .stderr(Stdio::null())
             .spawn()
