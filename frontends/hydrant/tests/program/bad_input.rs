@@ -65,7 +65,7 @@ fn fuzzed(random: &mut Random) -> Vec<u8> {
         0 => {
             bytes = (0..random.below(100))
                 .map(|_| random.next().to_le_bytes()[0])
-                .collect()
+                .collect();
         }
         1 => bytes.truncate(random.below(bytes.len())),
         2 => {

@@ -155,7 +155,7 @@ pub(crate) fn sum(scrape: &str, metric: &str) -> u64 {
             && line.contains(label)
     });
     lines
-        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64)
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
         .sum()
 }
 
@@ -190,11 +190,8 @@ pub(crate) fn file(name: &str, text: &str) -> PathBuf {
 
 /// Says that a test cannot run, past the capture of output.
 pub(crate) fn skip(test: &str, why: &str) {
-    writeln!(
-        std::io::stderr(),
-        "SKIPPED {test}: {why}; `just peers` installs it"
-    )
-    .unwrap();
+    let text = format!("SKIPPED {test}: {why}; `just peers` installs it\n");
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
 }
 
 fn read_until(stdout: &mut impl BufRead, text: &str) -> String {
@@ -208,7 +205,7 @@ fn read_until(stdout: &mut impl BufRead, text: &str) -> String {
 fn address(text: &str) -> SocketAddr {
     let text = text
         .strip_prefix("ws://")
-        .or(text.strip_prefix("http://"))
+        .or_else(|| text.strip_prefix("http://"))
         .unwrap_or(text);
     text.strip_suffix("/metrics")
         .unwrap_or(text)
