@@ -11,22 +11,22 @@ pub mod record;
 
 pub mod counters;
 
-pub mod config;
-
 #[expect(
     unsafe_code,
     reason = "shares memory between two threads; loom checks how"
 )]
 pub mod ring;
 
+pub mod config;
+
 pub mod kernel;
 
 #[expect(unsafe_code, reason = "shares memory with the kernel")]
 pub mod uring;
 
-pub mod ingest;
-
 pub mod framing;
+
+pub mod ingest;
 
 pub mod decode;
 

@@ -1,6 +1,6 @@
 //! A cursor over protobuf's wire format, within one frame.
 
-use super::text::ascii_end;
+use super::text::{LOOK_AHEAD_BYTES, TOP_BITS, ascii_run};
 use crate::counters::Loss;
 use crate::limits::GROUP_DEPTH_MAX;
 
@@ -17,179 +17,212 @@ pub(super) const fn key(field: u64, wire: u64) -> u64 {
     field << 3 | wire
 }
 
-/// A position in a frame. Nested messages are scanned in place: they end at an `end` that is passed
-/// along, so that positions are the frame's own.
+/// A position in a frame. Nested messages are scanned in place.
 ///
-/// **Invariant: `at ≤ end ≤ bytes.len()`** for every `end` in use, and all bytes from the start of
-/// the last text that was checked up to `ascii_end` are ASCII.
+/// **Invariant: `after_message ≤ rest.len()`**: so many bytes of `rest` lie beyond the message that
+/// is being scanned; and all bytes of `rest` but the last `after_ascii` are known to be ASCII.
+///
+/// The fields stay in registers as long as no call that is not inlined sees a scan: such calls take
+/// and give slices and numbers, or a copy of the scan.
+#[derive(Clone, Copy)]
 pub(super) struct Scan<'b> {
-    bytes: &'b [u8],
-    at: usize,
-    ascii_end: usize,
+    /// From the position to the frame's end.
+    rest: &'b [u8],
+    after_message: usize,
+    after_ascii: usize,
 }
 
 impl<'b> Scan<'b> {
-    pub(super) fn new(bytes: &'b [u8]) -> Self {
+    pub(super) fn new(frame: &'b [u8]) -> Self {
         Self {
-            bytes,
-            at: 0,
-            ascii_end: 0,
+            rest: frame,
+            after_message: 0,
+            after_ascii: frame.len(),
         }
     }
 
-    /// The key of the next field, or nothing at the message's end.
-    #[inline]
-    pub(super) fn field(&mut self, end: usize) -> Result<Option<u64>, Loss> {
-        if self.at == end {
-            Ok(None)
-        } else {
-            self.varint(end).map(Some)
-        }
+    /// Whether the message goes on.
+    #[inline(always)]
+    pub(super) fn has_more(&self) -> bool {
+        self.rest.len() > self.after_message
     }
 
-    #[inline]
-    pub(super) fn varint(&mut self, end: usize) -> Result<u64, Loss> {
-        if self.at < end && self.bytes[self.at] < 0x80 {
-            self.at += 1;
-            return Ok(u64::from(self.bytes[self.at - 1]));
+    #[inline(always)]
+    pub(super) fn varint(&mut self) -> Result<u64, Loss> {
+        if self.has_more() && self.rest[0] < 0x80 {
+            let byte = self.rest[0];
+            self.rest = &self.rest[1..];
+            return Ok(u64::from(byte));
         }
-        self.varint_long(end)
-    }
-
-    /// A varint of two bytes or more: eight at once where the frame has them.
-    #[inline]
-    fn varint_long(&mut self, end: usize) -> Result<u64, Loss> {
-        const STOP: u64 = 0x8080_8080_8080_8080;
-        let Some(word) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) else {
-            return self.varint_bytewise(end);
-        };
-        let word = u64::from_le_bytes(*word);
-        let stop = !word & STOP;
-        if stop == 0 {
-            return self.varint_bytewise(end);
-        }
-        let length = stop.trailing_zeros() as usize / 8 + 1;
-        if length > end - self.at {
+        let (value, length) = varint_long(self.rest);
+        if length == 0 {
             return Err(Loss::Wire);
         }
-        self.at += length;
-        Ok(compact(word & (stop ^ (stop - 1))))
+        self.advance(length)?;
+        Ok(value)
     }
 
-    #[inline]
-    fn varint_bytewise(&mut self, end: usize) -> Result<u64, Loss> {
-        let mut value = 0;
-        for (index, byte) in self.bytes[self.at..end].iter().take(10).enumerate() {
-            // The tenth byte holds the last bit.
-            if index == 9 && *byte > 1 {
-                return Err(Loss::Wire);
+    /// Steps over `length` bytes of the message.
+    #[inline(always)]
+    fn advance(&mut self, length: usize) -> Result<(), Loss> {
+        match self.rest.get(length..) {
+            Some(rest) if rest.len() >= self.after_message => {
+                self.rest = rest;
+                Ok(())
             }
-            value |= u64::from(byte & 0x7f) << (7 * index);
-            if *byte < 0x80 {
-                self.at += index + 1;
-                return Ok(value);
+            _ => Err(Loss::Wire),
+        }
+    }
+
+    /// Skips a number whose value nobody asks for.
+    #[inline(always)]
+    pub(super) fn skip_varint(&mut self) -> Result<(), Loss> {
+        self.varint().map(|_| ())
+    }
+
+    /// The length of the field that starts here with it.
+    #[inline(always)]
+    fn length(&mut self) -> Result<usize, Loss> {
+        // Longer than an address space is longer than any frame.
+        self.varint()
+            .map(|length| usize::try_from(length).unwrap_or(usize::MAX))
+    }
+
+    /// Scans a nested message by `fields`, which takes all of it.
+    #[inline(always)]
+    pub(super) fn nested(
+        &mut self,
+        fields: impl FnOnce(&mut Self) -> Result<(), Loss>,
+    ) -> Result<(), Loss> {
+        let length = self.length()?;
+        match self.rest.len().checked_sub(length) {
+            Some(after) if after >= self.after_message => {
+                let mut message = Self {
+                    after_message: after,
+                    ..*self
+                };
+                fields(&mut message)?;
+                *self = Self {
+                    after_message: self.after_message,
+                    ..message
+                };
+                Ok(())
             }
+            _ => Err(Loss::Wire),
         }
-        Err(Loss::Wire)
     }
 
-    /// Steps into a length-delimited field; returns where it ends.
-    #[inline]
-    pub(super) fn enter(&mut self, end: usize) -> Result<usize, Loss> {
-        let length = self.varint(end)?;
-        if length > (end - self.at) as u64 {
-            return Err(Loss::Wire);
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "just found to be within the frame"
-        )]
-        Ok(self.at + length as usize)
-    }
-
-    #[inline]
-    pub(super) fn skip_bytes(&mut self, end: usize) -> Result<(), Loss> {
-        self.at = self.enter(end)?;
-        Ok(())
+    #[inline(always)]
+    pub(super) fn skip_bytes(&mut self) -> Result<(), Loss> {
+        let length = self.length()?;
+        self.advance(length)
     }
 
     /// A string field: valid UTF-8.
-    #[inline]
-    pub(super) fn string(&mut self, end: usize) -> Result<&'b [u8], Loss> {
-        let text_end = self.enter(end)?;
-        let text = &self.bytes[self.at..text_end];
-        if text_end > self.ascii_end {
-            self.check_text(text_end)?;
+    #[inline(always)]
+    pub(super) fn string(&mut self) -> Result<&'b [u8], Loss> {
+        let length = self.length()?;
+        let rest = self.rest;
+        self.advance(length)?;
+        let text = &rest[..length];
+        if self.rest.len() < self.after_ascii {
+            self.after_ascii = check_text(rest, length, self.after_ascii).ok_or(Loss::Utf8)?;
         }
-        self.at = text_end;
         Ok(text)
     }
 
-    /// Strings mostly stand side by side and are mostly ASCII, as are the bytes between them: so one
-    /// look covers many strings.
-    fn check_text(&mut self, text_end: usize) -> Result<(), Loss> {
-        let known = self.at.max(self.ascii_end);
-        self.ascii_end = ascii_end(self.bytes, known, text_end);
-        if text_end <= self.ascii_end {
-            return Ok(());
-        }
-        match simdutf8::basic::from_utf8(&self.bytes[self.at..text_end]) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Loss::Utf8),
+    #[inline(always)]
+    pub(super) fn skip_string(&mut self) -> Result<(), Loss> {
+        self.string().map(|_| ())
+    }
+
+    /// Skips entries of a `map<string, string>` as long as they are of the one form that everybody
+    /// writes: the field's key of one byte, then name and value in this order, all short and known
+    /// to be ASCII. What is not of this form stays.
+    ///
+    /// Call it between fields of the outermost message only.
+    #[inline(always)]
+    pub(super) fn skip_plain_entries(&mut self, map_key: u8) {
+        let head = u32::from(map_key) | STRING_1 << 16;
+        while let Some(word) = self.rest.first_chunk() {
+            let word = u32::from_le_bytes(*word);
+            if word & 0x00ff_00ff != head {
+                return;
+            }
+            let (length, name_length) = (word >> 8 & 0xff, word >> 24);
+            let Some((entry, after)) = self.rest.split_at_checked(2 + length as usize) else {
+                return;
+            };
+            // All bytes of the entry are ASCII, so all its lengths are single bytes.
+            if after.len() < self.after_ascii {
+                return;
+            }
+            let value = entry
+                .get(4 + name_length as usize..)
+                .and_then(<[u8]>::first_chunk);
+            let value_length = length.wrapping_sub(4 + name_length);
+            match value.map(|value| u32::from(u16::from_le_bytes(*value))) {
+                Some(value) if value == STRING_2 | value_length << 8 => self.rest = after,
+                _ => return,
+            }
         }
     }
 
-    #[inline]
-    pub(super) fn fixed64(&mut self, end: usize) -> Result<(), Loss> {
-        self.skip_fixed(8, end)
-    }
-
-    /// Skips a field that is not in the message's definition. `message_depth` counts the messages
-    /// around it, for the limit on nesting.
-    #[cold]
-    pub(super) fn skip(
+    /// Skips a field that is not among the message's `known_fields`; one of those has come with a
+    /// wrong wire type and is refused. `depth` counts the messages around this one.
+    #[inline(always)]
+    pub(super) fn unknown(
         &mut self,
         field_key: u64,
-        end: usize,
-        message_depth: u32,
+        known_fields: &[u64],
+        depth: u32,
     ) -> Result<(), Loss> {
-        self.skip_at_depth(field_key, end, message_depth)
+        if known_fields.contains(&(field_key >> 3)) {
+            return Err(Loss::Wire);
+        }
+        let mut copy = *self;
+        copy.skip(field_key, depth)?;
+        *self = copy;
+        Ok(())
     }
 
-    fn skip_at_depth(&mut self, field_key: u64, end: usize, depth: u32) -> Result<(), Loss> {
+    #[cold]
+    #[inline(never)]
+    fn skip(&mut self, field_key: u64, depth: u32) -> Result<(), Loss> {
         check_key(field_key)?;
         if depth >= GROUP_DEPTH_MAX {
             return Err(Loss::Wire);
         }
         match field_key & 7 {
-            VARINT => self.varint(end).map(|_| ()),
-            FIXED64 => self.skip_fixed(8, end),
-            LENGTH => self.skip_bytes(end),
-            FIXED32 => self.skip_fixed(4, end),
-            GROUP_START => self.skip_group(field_key, end, depth),
+            VARINT => self.skip_varint(),
+            FIXED64 => self.advance(8),
+            LENGTH => self.skip_bytes(),
+            FIXED32 => self.advance(4),
+            GROUP_START => self.skip_group(field_key, depth),
             _ => Err(Loss::Wire),
         }
     }
 
-    fn skip_group(&mut self, start_key: u64, end: usize, depth: u32) -> Result<(), Loss> {
+    fn skip_group(&mut self, start_key: u64, depth: u32) -> Result<(), Loss> {
         let end_key = start_key - GROUP_START + GROUP_END;
         loop {
-            let inner_key = self.varint(end)?;
+            let inner_key = self.varint()?;
             if inner_key == end_key {
                 return Ok(());
             }
-            self.skip_at_depth(inner_key, end, depth + 1)?;
+            self.skip(inner_key, depth + 1)?;
         }
     }
 
-    fn skip_fixed(&mut self, count: usize, end: usize) -> Result<(), Loss> {
-        if end - self.at < count {
-            return Err(Loss::Wire);
-        }
-        self.at += count;
-        Ok(())
+    #[inline(always)]
+    pub(super) fn skip_double(&mut self) -> Result<(), Loss> {
+        self.advance(8)
     }
 }
+
+/// The keys of a map entry's name and value, both strings.
+const STRING_1: u32 = 0x0a;
+const STRING_2: u32 = 0x12;
 
 /// Whether a key can be one: field numbers have 29 bits and start at 1.
 fn check_key(field_key: u64) -> Result<(), Loss> {
@@ -200,19 +233,58 @@ fn check_key(field_key: u64) -> Result<(), Loss> {
     }
 }
 
-/// A skip of a field unknown to the message, or the refusal of a known one with a wrong wire type.
-#[cold]
-pub(super) fn unknown(
-    scan: &mut Scan<'_>,
-    field_key: u64,
-    known_fields: &[u64],
-    end: usize,
-    message_depth: u32,
-) -> Result<(), Loss> {
-    if known_fields.contains(&(field_key >> 3)) {
-        return Err(Loss::Wire);
+/// A varint of two bytes or more, and its length; the length is 0 if it is none. Eight bytes at once
+/// where the frame has them.
+#[inline(never)]
+fn varint_long(bytes: &[u8]) -> (u64, usize) {
+    let Some((word, after)) = bytes.split_first_chunk() else {
+        return varint_bytewise(bytes);
+    };
+    let word = u64::from_le_bytes(*word);
+    let stop = !word & TOP_BITS;
+    if stop != 0 {
+        let length = stop.trailing_zeros() as usize / 8 + 1;
+        return (compact(word & (stop ^ (stop - 1))), length);
     }
-    scan.skip(field_key, end, message_depth)
+    match after.first() {
+        // A time in nanoseconds takes nine.
+        Some(byte) if *byte < 0x80 => (compact(word) | u64::from(*byte) << 56, 9),
+        _ => varint_bytewise(bytes),
+    }
+}
+
+#[cold]
+fn varint_bytewise(bytes: &[u8]) -> (u64, usize) {
+    let mut value = 0;
+    for (index, byte) in bytes.iter().take(10).enumerate() {
+        // The tenth byte holds the last bit.
+        if index == 9 && *byte > 1 {
+            break;
+        }
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if *byte < 0x80 {
+            return (value, index + 1);
+        }
+    }
+    (0, 0)
+}
+
+/// Checks the text of `length` bytes at the start of `rest`, of which all but the last `after_ascii`
+/// bytes are known to be ASCII. Gives the new `after_ascii`, or nothing if the text is not UTF-8.
+///
+/// Strings mostly stand side by side and are mostly ASCII, as are the bytes between them: so one
+/// look covers many strings.
+#[inline(never)]
+fn check_text(rest: &[u8], length: usize, after_ascii: usize) -> Option<usize> {
+    let unknown = &rest[rest.len().saturating_sub(after_ascii)..];
+    let look = unknown.len().min(length + LOOK_AHEAD_BYTES);
+    let after_ascii = unknown.len() - ascii_run(&unknown[..look]);
+    if length + after_ascii <= rest.len() {
+        return Some(after_ascii);
+    }
+    simdutf8::basic::from_utf8(&rest[..length])
+        .ok()
+        .map(|_| after_ascii)
 }
 
 /// Pushes the seven value bits of each of eight bytes together.
@@ -247,11 +319,11 @@ mod tests {
             let end = bytes.len();
             bytes.resize(end + after, 0xff);
             let mut scan = Scan::new(&bytes);
-            prop_assert_eq!(scan.varint(end), Ok(value));
-            prop_assert_eq!(scan.at, end);
-            if end > 1 {
-                prop_assert_eq!(Scan::new(&bytes).varint(end - 1), Err(Loss::Wire));
-            }
+            prop_assert_eq!(scan.varint(), Ok(value));
+            prop_assert_eq!(scan.rest.len(), after);
+            let mut scan = Scan::new(&bytes);
+            scan.after_message = after + 1;
+            prop_assert_eq!(scan.varint(), Err(Loss::Wire));
         }
     }
 
@@ -259,11 +331,11 @@ mod tests {
     fn a_varint_has_64_bits_and_ten_bytes() {
         let mut bytes = [0x80; 11];
         bytes[9] = 1;
-        assert_eq!(Scan::new(&bytes).varint(10), Ok(1 << 63));
+        assert_eq!(Scan::new(&bytes[..10]).varint(), Ok(1 << 63));
         bytes[9] = 2;
-        assert_eq!(Scan::new(&bytes).varint(10), Err(Loss::Wire));
+        assert_eq!(Scan::new(&bytes[..10]).varint(), Err(Loss::Wire));
         bytes[9] = 0x80;
-        assert_eq!(Scan::new(&bytes).varint(11), Err(Loss::Wire));
+        assert_eq!(Scan::new(&bytes).varint(), Err(Loss::Wire));
     }
 
     #[test]
@@ -271,8 +343,8 @@ mod tests {
         let nested = |depth: usize| [vec![0x1b; depth], vec![0x1c; depth]].concat();
         let skip = |bytes: &[u8]| {
             let mut scan = Scan::new(bytes);
-            let field_key = scan.varint(bytes.len())?;
-            scan.skip(field_key, bytes.len(), 0)
+            let field_key = scan.varint()?;
+            scan.skip(field_key, 0)
         };
         assert_eq!(skip(&nested(1)), Ok(()));
         assert_eq!(skip(&nested(100)), Ok(()));

@@ -4,7 +4,7 @@
 //! the clients insist on. And `method` may be 0, which no `.proto` lists: dropsonde's own HTTP
 //! instrumentation sends it for methods that it does not know.
 
-use super::scan::{FIXED64, LENGTH, Scan, VARINT, key, unknown};
+use super::scan::{FIXED64, LENGTH, Scan, VARINT, key};
 use super::{Envelope, Source};
 use crate::counters::Loss;
 use crate::record::{Kind, SourceRule, Version};
@@ -83,7 +83,7 @@ struct Found<'b> {
 
 pub(super) fn envelope(bytes: &[u8], source_rule: SourceRule) -> Result<Envelope<'_>, Loss> {
     let mut found = Found::default();
-    fields(&mut Scan::new(bytes), bytes.len(), &mut found)?;
+    fields(&mut Scan::new(bytes), &mut found)?;
     check(found.seen)?;
     let (kind, event) = match found.event_type {
         4 => (Kind::Timer, HTTP),
@@ -145,36 +145,35 @@ fn check(seen: Seen) -> Result<(), Loss> {
     }
 }
 
-fn fields<'b>(scan: &mut Scan<'b>, end: usize, found: &mut Found<'b>) -> Result<(), Loss> {
-    while let Some(field_key) = scan.field(end)? {
+fn fields<'b>(scan: &mut Scan<'b>, found: &mut Found<'b>) -> Result<(), Loss> {
+    while scan.has_more() {
+        let field_key = scan.varint()?;
         match field_key {
             STRING_1 => {
-                found.origin = scan.string(end)?;
+                found.origin = scan.string()?;
                 found.seen.mark(ORIGIN_BIT);
             }
             VARINT_2 => {
-                found.event_type = enum_value(scan.varint(end)?);
+                found.event_type = enum_value(scan.varint()?);
                 found.seen.mark(EVENT_TYPE_BIT);
                 found
                     .seen
                     .choose(EVENT_TYPE_BAD, matches!(found.event_type, 4..=9));
             }
-            TIMESTAMP => found.timestamp = scan.varint(end)?.cast_signed(),
-            LOG_MESSAGE => log_message(scan, end, found)?,
-            HTTP_START_STOP => http_start_stop(scan, end, found)?,
-            VALUE_METRIC => value_metric(scan, end, &mut found.seen)?,
-            COUNTER_EVENT => counter_event(scan, end, &mut found.seen)?,
-            ERROR_EVENT => error(scan, end, &mut found.seen)?,
-            CONTAINER_METRIC => container_metric(scan, end, found)?,
-            DEPLOYMENT => found.deployment = scan.string(end)?,
-            JOB => found.job = scan.string(end)?,
-            INDEX | IP => _ = scan.string(end)?,
-            TAGS => tag(scan, end, found)?,
-            _ => unknown(
-                scan,
+            TIMESTAMP => found.timestamp = scan.varint()?.cast_signed(),
+            LOG_MESSAGE => scan.nested(|scan| log_message(scan, found))?,
+            HTTP_START_STOP => scan.nested(|scan| http_start_stop(scan, found))?,
+            VALUE_METRIC => scan.nested(|scan| value_metric(scan, &mut found.seen))?,
+            COUNTER_EVENT => scan.nested(|scan| counter_event(scan, &mut found.seen))?,
+            ERROR_EVENT => scan.nested(|scan| error(scan, &mut found.seen))?,
+            CONTAINER_METRIC => scan.nested(|scan| container_metric(scan, found))?,
+            DEPLOYMENT => found.deployment = scan.string()?,
+            JOB => found.job = scan.string()?,
+            INDEX | IP => scan.skip_string()?,
+            TAGS => scan.nested(|scan| tag(scan, found))?,
+            _ => scan.unknown(
                 field_key,
                 &[1, 2, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17],
-                end,
                 0,
             )?,
         }
@@ -196,14 +195,14 @@ const IP: u64 = key(16, LENGTH);
 const TAGS: u64 = key(17, LENGTH);
 
 /// An entry of `map<string, string>`; `source_id` is remembered.
-fn tag<'b>(scan: &mut Scan<'b>, end: usize, found: &mut Found<'b>) -> Result<(), Loss> {
-    let end = scan.enter(end)?;
+fn tag<'b>(scan: &mut Scan<'b>, found: &mut Found<'b>) -> Result<(), Loss> {
     let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
-    while let Some(field_key) = scan.field(end)? {
+    while scan.has_more() {
+        let field_key = scan.varint()?;
         match field_key {
-            STRING_1 => name = scan.string(end)?,
-            STRING_2 => value = scan.string(end)?,
-            _ => unknown(scan, field_key, &[1, 2], end, 1)?,
+            STRING_1 => name = scan.string()?,
+            STRING_2 => value = scan.string()?,
+            _ => scan.unknown(field_key, &[1, 2], 1)?,
         }
     }
     if name == b"source_id" {
@@ -212,76 +211,72 @@ fn tag<'b>(scan: &mut Scan<'b>, end: usize, found: &mut Found<'b>) -> Result<(),
     Ok(())
 }
 
-fn log_message<'b>(scan: &mut Scan<'b>, end: usize, found: &mut Found<'b>) -> Result<(), Loss> {
-    let end = scan.enter(end)?;
+fn log_message<'b>(scan: &mut Scan<'b>, found: &mut Found<'b>) -> Result<(), Loss> {
     let mut seen = found.seen;
     seen.mark(LOG);
-    while let Some(field_key) = scan.field(end)? {
+    while scan.has_more() {
+        let field_key = scan.varint()?;
         match field_key {
             STRING_1 => {
-                scan.skip_bytes(end)?; // `message` is bytes, not text
+                scan.skip_bytes()?; // `message` is bytes, not text
                 seen.mark(1 << 19);
             }
             VARINT_2 => {
-                let value = enum_value(scan.varint(end)?);
+                let value = enum_value(scan.varint()?);
                 seen.mark(1 << 20);
                 seen.choose(MESSAGE_TYPE_BAD, matches!(value, 1..=2));
             }
             VARINT_3 => {
-                scan.varint(end)?;
+                scan.varint()?;
                 seen.mark(1 << 21);
             }
-            STRING_4 => found.log_app = scan.string(end)?,
-            STRING_5 | STRING_6 => _ = scan.string(end)?,
-            _ => unknown(scan, field_key, &[1, 2, 3, 4, 5, 6], end, 1)?,
+            STRING_4 => found.log_app = scan.string()?,
+            STRING_5 | STRING_6 => scan.skip_string()?,
+            _ => scan.unknown(field_key, &[1, 2, 3, 4, 5, 6], 1)?,
         }
     }
     found.seen = seen;
     Ok(())
 }
 
-fn http_start_stop<'b>(scan: &mut Scan<'b>, end: usize, found: &mut Found<'b>) -> Result<(), Loss> {
-    let end = scan.enter(end)?;
+fn http_start_stop<'b>(scan: &mut Scan<'b>, found: &mut Found<'b>) -> Result<(), Loss> {
     let seen = &mut found.seen;
     seen.mark(HTTP);
-    while let Some(field_key) = scan.field(end)? {
+    while scan.has_more() {
+        let field_key = scan.varint()?;
         match field_key {
             VARINT_1 | VARINT_2 | VARINT_9 | VARINT_10 => {
-                scan.varint(end)?;
+                scan.varint()?;
                 seen.mark(1 << (2 + (field_key >> 3)));
             }
             STRING_3 => {
                 seen.mark(REQUEST_ID);
-                uuid(scan, end, seen, 13)?;
+                scan.nested(|scan| uuid(scan, seen, 13, &mut [0; 2]))?;
             }
             VARINT_4 => {
-                let value = enum_value(scan.varint(end)?);
+                let value = enum_value(scan.varint()?);
                 seen.mark(1 << 6);
                 seen.choose(PEER_TYPE_BAD, matches!(value, 1..=2));
             }
             VARINT_5 => {
-                let value = enum_value(scan.varint(end)?);
+                let value = enum_value(scan.varint()?);
                 seen.mark(1 << 7);
                 seen.choose(METHOD_BAD, value <= 44);
             }
             STRING_6 | STRING_7 | STRING_8 => {
-                scan.string(end)?;
+                scan.string()?;
                 seen.mark(1 << (2 + (field_key >> 3)));
             }
             STRING_12 => {
                 seen.mark(APP_UUID);
-                let parts = uuid(scan, end, seen, 16)?;
-                for (own, part) in found.http_app.iter_mut().zip(parts) {
-                    *own = part.unwrap_or(*own);
-                }
+                let app = &mut found.http_app;
+                scan.nested(|scan| uuid(scan, seen, 16, app))?;
             }
-            VARINT_13 => _ = scan.varint(end)?,
-            STRING_14 | STRING_15 => _ = scan.string(end)?,
-            _ => unknown(
-                scan,
+            VARINT_13 => scan.skip_varint()?,
+            STRING_14 | STRING_15 => scan.skip_string()?,
+            _ => scan.unknown(
                 field_key,
                 &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15],
-                end,
                 1,
             )?,
         }
@@ -289,40 +284,34 @@ fn http_start_stop<'b>(scan: &mut Scan<'b>, end: usize, found: &mut Found<'b>) -
     Ok(())
 }
 
-/// A UUID's low and high words, as far as they are there; marks two bits from `bit` on.
-fn uuid(
-    scan: &mut Scan<'_>,
-    end: usize,
-    seen: &mut Seen,
-    bit: u64,
-) -> Result<[Option<u64>; 2], Loss> {
-    let end = scan.enter(end)?;
-    let mut parts = [None; 2];
-    while let Some(field_key) = scan.field(end)? {
+/// A UUID's low and high words into `words`, as far as they are there; marks two bits from `bit` on.
+fn uuid(scan: &mut Scan<'_>, seen: &mut Seen, bit: u64, words: &mut [u64; 2]) -> Result<(), Loss> {
+    while scan.has_more() {
+        let field_key = scan.varint()?;
         match field_key {
             VARINT_1 => {
-                parts[0] = Some(scan.varint(end)?);
+                words[0] = scan.varint()?;
                 seen.mark(1 << bit);
             }
             VARINT_2 => {
-                parts[1] = Some(scan.varint(end)?);
+                words[1] = scan.varint()?;
                 seen.mark(2 << bit);
             }
-            _ => unknown(scan, field_key, &[1, 2], end, 2)?,
+            _ => scan.unknown(field_key, &[1, 2], 2)?,
         }
     }
-    Ok(parts)
+    Ok(())
 }
 
-fn value_metric(scan: &mut Scan<'_>, end: usize, seen: &mut Seen) -> Result<(), Loss> {
-    let end = scan.enter(end)?;
+fn value_metric(scan: &mut Scan<'_>, seen: &mut Seen) -> Result<(), Loss> {
     seen.mark(VALUE);
-    while let Some(field_key) = scan.field(end)? {
+    while scan.has_more() {
+        let field_key = scan.varint()?;
         match field_key {
-            STRING_1 | STRING_3 => _ = scan.string(end)?,
-            DOUBLE_2 => scan.fixed64(end)?,
+            STRING_1 | STRING_3 => scan.skip_string()?,
+            DOUBLE_2 => scan.skip_double()?,
             _ => {
-                unknown(scan, field_key, &[1, 2, 3], end, 1)?;
+                scan.unknown(field_key, &[1, 2, 3], 1)?;
                 continue;
             }
         }
@@ -331,35 +320,35 @@ fn value_metric(scan: &mut Scan<'_>, end: usize, seen: &mut Seen) -> Result<(), 
     Ok(())
 }
 
-fn counter_event(scan: &mut Scan<'_>, end: usize, seen: &mut Seen) -> Result<(), Loss> {
-    let end = scan.enter(end)?;
+fn counter_event(scan: &mut Scan<'_>, seen: &mut Seen) -> Result<(), Loss> {
     seen.mark(COUNTER);
-    while let Some(field_key) = scan.field(end)? {
+    while scan.has_more() {
+        let field_key = scan.varint()?;
         match field_key {
             STRING_1 => {
-                scan.string(end)?;
+                scan.string()?;
                 seen.mark(1 << 27);
             }
             VARINT_2 => {
-                scan.varint(end)?;
+                scan.varint()?;
                 seen.mark(1 << 28);
             }
-            VARINT_3 => _ = scan.varint(end)?,
-            _ => unknown(scan, field_key, &[1, 2, 3], end, 1)?,
+            VARINT_3 => scan.skip_varint()?,
+            _ => scan.unknown(field_key, &[1, 2, 3], 1)?,
         }
     }
     Ok(())
 }
 
-fn error(scan: &mut Scan<'_>, end: usize, seen: &mut Seen) -> Result<(), Loss> {
-    let end = scan.enter(end)?;
+fn error(scan: &mut Scan<'_>, seen: &mut Seen) -> Result<(), Loss> {
     seen.mark(ERROR);
-    while let Some(field_key) = scan.field(end)? {
+    while scan.has_more() {
+        let field_key = scan.varint()?;
         match field_key {
-            STRING_1 | STRING_3 => _ = scan.string(end)?,
-            VARINT_2 => _ = scan.varint(end)?,
+            STRING_1 | STRING_3 => scan.skip_string()?,
+            VARINT_2 => scan.skip_varint()?,
             _ => {
-                unknown(scan, field_key, &[1, 2, 3], end, 1)?;
+                scan.unknown(field_key, &[1, 2, 3], 1)?;
                 continue;
             }
         }
@@ -368,24 +357,20 @@ fn error(scan: &mut Scan<'_>, end: usize, seen: &mut Seen) -> Result<(), Loss> {
     Ok(())
 }
 
-fn container_metric<'b>(
-    scan: &mut Scan<'b>,
-    end: usize,
-    found: &mut Found<'b>,
-) -> Result<(), Loss> {
-    let end = scan.enter(end)?;
+fn container_metric<'b>(scan: &mut Scan<'b>, found: &mut Found<'b>) -> Result<(), Loss> {
     found.seen.mark(CONTAINER);
-    while let Some(field_key) = scan.field(end)? {
+    while scan.has_more() {
+        let field_key = scan.varint()?;
         match field_key {
-            STRING_1 => found.container_app = scan.string(end)?,
-            DOUBLE_3 => scan.fixed64(end)?,
-            VARINT_2 | VARINT_4 | VARINT_5 => _ = scan.varint(end)?,
+            STRING_1 => found.container_app = scan.string()?,
+            DOUBLE_3 => scan.skip_double()?,
+            VARINT_2 | VARINT_4 | VARINT_5 => scan.skip_varint()?,
             VARINT_6 | VARINT_7 => {
-                scan.varint(end)?;
+                scan.varint()?;
                 continue;
             }
             _ => {
-                unknown(scan, field_key, &[1, 2, 3, 4, 5, 6, 7], end, 1)?;
+                scan.unknown(field_key, &[1, 2, 3, 4, 5, 6, 7], 1)?;
                 continue;
             }
         }

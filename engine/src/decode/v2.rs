@@ -1,36 +1,30 @@
 //! `loggregator.v2.Envelope` (proto3). Enums are open: any number passes, as in every client.
 
-use super::scan::{FIXED64, LENGTH, Scan, VARINT, key, unknown};
+use super::scan::{FIXED64, LENGTH, Scan, VARINT, key};
 use super::{Envelope, Source};
 use crate::counters::Loss;
 use crate::record::{Kind, SourceRule, Version};
 
 pub(super) fn envelope(bytes: &[u8]) -> Result<Envelope<'_>, Loss> {
     let mut scan = Scan::new(bytes);
-    let end = bytes.len();
     let mut source: &[u8] = &[];
     let mut timestamp = 0;
     let mut kind = Kind::Empty;
-    while let Some(field_key) = scan.field(end)? {
-        match field_key {
-            TIMESTAMP => timestamp = scan.varint(end)?.cast_signed(),
-            SOURCE_ID => source = scan.string(end)?,
-            INSTANCE_ID => _ = scan.string(end)?,
-            TAGS => tag(&mut scan, end)?,
-            LOG => kind = message(&mut scan, end, Kind::Log, log)?,
-            COUNTER => kind = message(&mut scan, end, Kind::Counter, counter)?,
-            GAUGE => kind = message(&mut scan, end, Kind::Gauge, gauge)?,
-            TIMER => kind = message(&mut scan, end, Kind::Timer, timer)?,
-            EVENT => kind = message(&mut scan, end, Kind::Event, event)?,
-            DEPRECATED_TAGS => deprecated_tag(&mut scan, end)?,
-            _ => unknown(
-                &mut scan,
-                field_key,
-                &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-                end,
-                0,
-            )?,
+    while scan.has_more() {
+        match scan.varint()? {
+            TIMESTAMP => timestamp = scan.varint()?.cast_signed(),
+            SOURCE_ID => source = scan.string()?,
+            INSTANCE_ID => scan.skip_string()?,
+            TAGS => scan.nested(tag)?,
+            LOG => kind = message(&mut scan, Kind::Log, log)?,
+            COUNTER => kind = message(&mut scan, Kind::Counter, counter)?,
+            GAUGE => kind = message(&mut scan, Kind::Gauge, gauge)?,
+            TIMER => kind = message(&mut scan, Kind::Timer, counter)?,
+            EVENT => kind = message(&mut scan, Kind::Event, event)?,
+            DEPRECATED_TAGS => scan.nested(deprecated_tag)?,
+            other => scan.unknown(other, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 0)?,
         }
+        scan.skip_plain_entries(TAGS_BYTE);
     }
     Ok(Envelope {
         bytes,
@@ -54,126 +48,116 @@ const INSTANCE_ID: u64 = key(8, LENGTH);
 const TAGS: u64 = key(9, LENGTH);
 const EVENT: u64 = key(10, LENGTH);
 
+const TAGS_BYTE: u8 = TAGS.to_le_bytes()[0];
+
 /// Checks the message of the envelope's oneof; the last one of them counts.
-#[inline]
+#[inline(always)]
 fn message(
     scan: &mut Scan<'_>,
-    end: usize,
     kind: Kind,
-    fields: impl Fn(&mut Scan<'_>, usize) -> Result<(), Loss>,
+    fields: impl FnOnce(&mut Scan<'_>) -> Result<(), Loss>,
 ) -> Result<Kind, Loss> {
-    let message_end = scan.enter(end)?;
-    fields(scan, message_end)?;
+    scan.nested(fields)?;
     Ok(kind)
 }
 
 /// An entry of `map<string, string>`.
-#[inline]
-fn tag(scan: &mut Scan<'_>, end: usize) -> Result<(), Loss> {
-    let end = scan.enter(end)?;
-    while let Some(field_key) = scan.field(end)? {
-        match field_key {
-            STRING_1 | STRING_2 => _ = scan.string(end)?,
-            _ => unknown(scan, field_key, &[1, 2], end, 1)?,
+fn tag(scan: &mut Scan<'_>) -> Result<(), Loss> {
+    while scan.has_more() {
+        match scan.varint()? {
+            STRING_1 | STRING_2 => scan.skip_string()?,
+            other => scan.unknown(other, &[1, 2], 1)?,
         }
     }
     Ok(())
 }
 
 /// An entry of `map<string, Value>`.
-fn deprecated_tag(scan: &mut Scan<'_>, end: usize) -> Result<(), Loss> {
-    let end = scan.enter(end)?;
-    while let Some(field_key) = scan.field(end)? {
-        match field_key {
-            STRING_1 => _ = scan.string(end)?,
-            MESSAGE_2 => value(scan, end)?,
-            _ => unknown(scan, field_key, &[1, 2], end, 1)?,
+fn deprecated_tag(scan: &mut Scan<'_>) -> Result<(), Loss> {
+    while scan.has_more() {
+        match scan.varint()? {
+            STRING_1 => scan.skip_string()?,
+            MESSAGE_2 => scan.nested(value)?,
+            other => scan.unknown(other, &[1, 2], 1)?,
         }
     }
     Ok(())
 }
 
-fn value(scan: &mut Scan<'_>, end: usize) -> Result<(), Loss> {
-    let end = scan.enter(end)?;
-    while let Some(field_key) = scan.field(end)? {
-        match field_key {
-            STRING_1 => _ = scan.string(end)?,
-            VARINT_2 => _ = scan.varint(end)?,
-            DOUBLE_3 => scan.fixed64(end)?,
-            _ => unknown(scan, field_key, &[1, 2, 3], end, 2)?,
+fn value(scan: &mut Scan<'_>) -> Result<(), Loss> {
+    while scan.has_more() {
+        match scan.varint()? {
+            STRING_1 => scan.skip_string()?,
+            VARINT_2 => scan.skip_varint()?,
+            DOUBLE_3 => scan.skip_double()?,
+            other => scan.unknown(other, &[1, 2, 3], 2)?,
         }
     }
     Ok(())
 }
 
-#[inline]
-fn log(scan: &mut Scan<'_>, end: usize) -> Result<(), Loss> {
-    while let Some(field_key) = scan.field(end)? {
-        match field_key {
-            BYTES_1 => scan.skip_bytes(end)?,
-            VARINT_2 => _ = scan.varint(end)?,
-            _ => unknown(scan, field_key, &[1, 2], end, 1)?,
+#[inline(always)]
+fn log(scan: &mut Scan<'_>) -> Result<(), Loss> {
+    while scan.has_more() {
+        match scan.varint()? {
+            BYTES_1 => scan.skip_bytes()?,
+            VARINT_2 => scan.skip_varint()?,
+            other => scan.unknown(other, &[1, 2], 1)?,
         }
     }
     Ok(())
 }
 
 /// Counter and Timer have the same shape: a name and two numbers.
-fn counter(scan: &mut Scan<'_>, end: usize) -> Result<(), Loss> {
-    while let Some(field_key) = scan.field(end)? {
-        match field_key {
-            STRING_1 => _ = scan.string(end)?,
-            VARINT_2 | VARINT_3 => _ = scan.varint(end)?,
-            _ => unknown(scan, field_key, &[1, 2, 3], end, 1)?,
+fn counter(scan: &mut Scan<'_>) -> Result<(), Loss> {
+    while scan.has_more() {
+        match scan.varint()? {
+            STRING_1 => scan.skip_string()?,
+            VARINT_2 | VARINT_3 => scan.skip_varint()?,
+            other => scan.unknown(other, &[1, 2, 3], 1)?,
         }
     }
     Ok(())
 }
 
-fn timer(scan: &mut Scan<'_>, end: usize) -> Result<(), Loss> {
-    counter(scan, end)
-}
-
-fn event(scan: &mut Scan<'_>, end: usize) -> Result<(), Loss> {
-    while let Some(field_key) = scan.field(end)? {
-        match field_key {
-            STRING_1 | STRING_2 => _ = scan.string(end)?,
-            _ => unknown(scan, field_key, &[1, 2], end, 1)?,
+fn event(scan: &mut Scan<'_>) -> Result<(), Loss> {
+    while scan.has_more() {
+        match scan.varint()? {
+            STRING_1 | STRING_2 => scan.skip_string()?,
+            other => scan.unknown(other, &[1, 2], 1)?,
         }
     }
     Ok(())
 }
 
-fn gauge(scan: &mut Scan<'_>, end: usize) -> Result<(), Loss> {
-    while let Some(field_key) = scan.field(end)? {
-        match field_key {
-            MESSAGE_1 => metric(scan, end)?,
-            _ => unknown(scan, field_key, &[1], end, 1)?,
+fn gauge(scan: &mut Scan<'_>) -> Result<(), Loss> {
+    while scan.has_more() {
+        match scan.varint()? {
+            MESSAGE_1 => scan.nested(metric)?,
+            other => scan.unknown(other, &[1], 1)?,
         }
     }
     Ok(())
 }
 
 /// An entry of `map<string, GaugeValue>`.
-fn metric(scan: &mut Scan<'_>, end: usize) -> Result<(), Loss> {
-    let end = scan.enter(end)?;
-    while let Some(field_key) = scan.field(end)? {
-        match field_key {
-            STRING_1 => _ = scan.string(end)?,
-            MESSAGE_2 => gauge_value(scan, end)?,
-            _ => unknown(scan, field_key, &[1, 2], end, 2)?,
+fn metric(scan: &mut Scan<'_>) -> Result<(), Loss> {
+    while scan.has_more() {
+        match scan.varint()? {
+            STRING_1 => scan.skip_string()?,
+            MESSAGE_2 => scan.nested(gauge_value)?,
+            other => scan.unknown(other, &[1, 2], 2)?,
         }
     }
     Ok(())
 }
 
-fn gauge_value(scan: &mut Scan<'_>, end: usize) -> Result<(), Loss> {
-    let end = scan.enter(end)?;
-    while let Some(field_key) = scan.field(end)? {
-        match field_key {
-            STRING_1 => _ = scan.string(end)?,
-            DOUBLE_2 => scan.fixed64(end)?,
-            _ => unknown(scan, field_key, &[1, 2], end, 3)?,
+fn gauge_value(scan: &mut Scan<'_>) -> Result<(), Loss> {
+    while scan.has_more() {
+        match scan.varint()? {
+            STRING_1 => scan.skip_string()?,
+            DOUBLE_2 => scan.skip_double()?,
+            other => scan.unknown(other, &[1, 2], 3)?,
         }
     }
     Ok(())

@@ -18,8 +18,8 @@ pub struct WebsocketConfig {
     /// keeps alive the 32 KiB of memory that it shares with those read beside it, so an outbox
     /// whose neighbours were all delivered can hold on to more. Default: 64 MiB.
     pub outbox_bytes: ByteSize,
-    /// Messages that may wait for all sessions together, in bytes: each may fall far behind, not all
-    /// of them. Default: 512 MiB.
+    /// Messages that may wait for all sessions together, in bytes: each may fall far behind, not
+    /// all of them. Default: 512 MiB.
     pub outboxes_bytes: ByteSize,
     /// A session that does not take a write (64 KiB, or one larger message) within this time is
     /// closed. Default: 5000, as upstream.

@@ -130,6 +130,7 @@ mod tests {
     use super::*;
     use hydrant_engine::clock::UnixNanos;
     use hydrant_engine::record::{Header, Kind, SourceRule, Version, source_hash};
+    use hydrant_feed::outbox::Outbox;
     use hydrant_feed::session::SessionState;
     use std::sync::Arc;
 
@@ -145,7 +146,7 @@ mod tests {
 
     fn member() -> Rc<Member> {
         let state = SessionState::new(String::new(), String::new());
-        Rc::new(Member::new(Arc::new(state), 1000))
+        Rc::new(Member::new(Arc::new(state), Outbox::new(1000)))
     }
 
     fn target(path: &str) -> Target {
