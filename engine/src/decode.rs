@@ -9,6 +9,7 @@
 //! As in every client, a field that comes twice counts with its last value, and a message that comes
 //! twice is merged.
 
+mod memo;
 mod scan;
 mod text;
 mod v1;
@@ -17,6 +18,7 @@ mod v2;
 use crate::clock::UnixNanos;
 use crate::counters::Loss;
 use crate::record::{Header, Kind, SourceRule, Version, source_hash};
+pub use memo::SourceMemo;
 use xxhash_rust::xxh64::Xxh64;
 
 /// A checked envelope, still in its bytes.
@@ -42,11 +44,17 @@ pub struct Envelope<'b> {
 impl Envelope<'_> {
     /// The fixed part of the envelope's record.
     pub fn header(&self, received: UnixNanos) -> Header {
+        self.header_with(received, self.source.hash())
+    }
+
+    /// As [`header`](Self::header), the hash of the source being known.
+    #[inline]
+    pub fn header_with(&self, received: UnixNanos, source_hash: u64) -> Header {
         Header {
             version: self.version,
             kind: self.kind,
             source_rule: self.source_rule,
-            source_hash: self.source.hash(),
+            source_hash,
             received,
         }
     }
@@ -57,8 +65,8 @@ impl Envelope<'_> {
 pub enum Source<'b> {
     /// It stands in the envelope. Valid UTF-8.
     Text(&'b [u8]),
-    /// The app of an HttpStartStop, as 36 characters.
-    Uuid([u8; 36]),
+    /// The app of an HttpStartStop, as the two words of its UUID; its text has 36 characters.
+    Uuid([u64; 2]),
     /// `deployment/job`.
     DeploymentJob {
         /// Valid UTF-8, perhaps empty.
@@ -74,7 +82,7 @@ impl Source<'_> {
     pub fn hash(&self) -> u64 {
         match self {
             Self::Text(text) => source_hash(text),
-            Self::Uuid(text) => source_hash(text),
+            Self::Uuid(words) => source_hash(&v1::uuid_text(*words)),
             Self::DeploymentJob { deployment, job } => {
                 let mut hash = Xxh64::new(0);
                 hash.update(deployment);
@@ -89,7 +97,7 @@ impl Source<'_> {
     pub fn is(&self, text: &[u8]) -> bool {
         match self {
             Self::Text(own) => *own == text,
-            Self::Uuid(own) => own == text,
+            Self::Uuid(words) => v1::uuid_text(*words) == text,
             Self::DeploymentJob { deployment, job } => text
                 .strip_prefix(*deployment)
                 .and_then(|rest| rest.strip_prefix(b"/"))

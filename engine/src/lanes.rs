@@ -34,10 +34,11 @@ impl Lanes {
     /// Copies the envelope into each lane of the set, and counts it in every lane.
     #[inline]
     pub fn publish(&mut self, wanted_by: LaneSet, header: &Header, envelope: &[u8]) {
+        let head = header.to_words();
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             lane.counters.count(if !wanted_by.contains(index) {
                 LaneCounter::Unwanted
-            } else if lane.producer.push(header.to_words(), envelope).is_ok() {
+            } else if lane.producer.push(head, envelope).is_ok() {
                 LaneCounter::Published
             } else {
                 LaneCounter::Full

@@ -2,7 +2,7 @@
 
 use crate::clock::UnixNanos;
 use crate::counters::{Counter, Loss, ShardCounters};
-use crate::decode;
+use crate::decode::{self, SourceMemo};
 use crate::ingest::{Entry, Ingest};
 use crate::kernel::{ConnectionIndex, End, Event, Kernel, ListenerIndex, Verdict};
 use crate::lanes::Lanes;
@@ -28,6 +28,7 @@ struct Path {
 
 #[derive(Debug)]
 struct Out {
+    sources: SourceMemo,
     routes: Routes,
     lanes: Lanes,
     counters: Arc<ShardCounters>,
@@ -44,6 +45,7 @@ impl<K: Kernel> Shard<K> {
         counters: Arc<ShardCounters>,
     ) -> Self {
         let out = Out {
+            sources: SourceMemo::default(),
             routes,
             lanes,
             counters,
@@ -203,7 +205,8 @@ impl Out {
     #[inline]
     fn publish(&mut self, envelope: &decode::Envelope<'_>) {
         self.count(Counter::Decoded);
-        let header = envelope.header(self.now);
+        let source_hash = self.sources.hash(&envelope.source);
+        let header = envelope.header_with(self.now, source_hash);
         self.lanes
             .publish(self.routes.of(&header), &header, envelope.bytes);
     }

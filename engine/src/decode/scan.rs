@@ -146,23 +146,22 @@ impl<'b> Scan<'b> {
         let head = u32::from(map_key) | STRING_1 << 16;
         while let Some(word) = self.rest.first_chunk() {
             let word = u32::from_le_bytes(*word);
-            if word & 0x00ff_00ff != head {
+            let (length, name_length) = (word >> 8 & 0xff, word >> 24);
+            let entry_bytes = 2 + length as usize;
+            // All bytes of the entry are ASCII, so all its lengths are single bytes.
+            let is_ascii = self.rest.len() >= entry_bytes + self.after_ascii;
+            if word & 0x00ff_00ff != head || !is_ascii {
                 return;
             }
-            let (length, name_length) = (word >> 8 & 0xff, word >> 24);
-            let Some((entry, after)) = self.rest.split_at_checked(2 + length as usize) else {
+            let value_at = 4 + name_length as usize;
+            let Some(value) = self.rest.get(value_at..).and_then(<[u8]>::first_chunk) else {
                 return;
             };
-            // All bytes of the entry are ASCII, so all its lengths are single bytes.
-            if after.len() < self.after_ascii {
-                return;
-            }
-            let value = entry
-                .get(4 + name_length as usize..)
-                .and_then(<[u8]>::first_chunk);
-            let value_length = length.wrapping_sub(4 + name_length);
-            match value.map(|value| u32::from(u16::from_le_bytes(*value))) {
-                Some(value) if value == STRING_2 | value_length << 8 => self.rest = after,
+            let value_head = STRING_2 | length.wrapping_sub(4 + name_length) << 8;
+            match self.rest.get(entry_bytes..) {
+                Some(rest) if u32::from(u16::from_le_bytes(*value)) == value_head => {
+                    self.rest = rest;
+                }
                 _ => return,
             }
         }

@@ -108,7 +108,7 @@ pub(super) fn envelope(bytes: &[u8], source_rule: SourceRule) -> Result<Envelope
 /// `source_id`, else what `rule` says.
 fn source<'b>(found: &Found<'b>, rule: SourceRule) -> Source<'b> {
     let app: &[u8] = match found.event_type {
-        4 if found.http_app != [0, 0] => return Source::Uuid(uuid_text(found.http_app)),
+        4 if found.http_app != [0, 0] => return Source::Uuid(found.http_app),
         5 => found.log_app,
         9 => found.container_app,
         _ => &[],
@@ -386,7 +386,7 @@ fn enum_value(varint: u64) -> u64 {
 }
 
 /// A UUID's text: the bytes of the low word, then of the high one, both little-endian.
-fn uuid_text([low, high]: [u64; 2]) -> [u8; 36] {
+pub(super) fn uuid_text([low, high]: [u64; 2]) -> [u8; 36] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [b'-'; 36];
     let mut places = (0..36).filter(|place| !matches!(place, 8 | 13 | 18 | 23));

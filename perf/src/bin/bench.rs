@@ -1,0 +1,170 @@
+//! `hydrant-bench`: the engine beside the bare kernel's ceiling, in one run and one table.
+
+use clap::{Args, Parser, Subcommand};
+use hydrant_engine::config::available_cores;
+use hydrant_perf::comparison::Work;
+use hydrant_perf::load::{self, LoadConfig};
+use hydrant_perf::receiver::Placement;
+use hydrant_perf::report::{Results, table};
+use hydrant_perf::scenario::Scenario;
+use std::error::Error;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A smoke run does this part of the work.
+const SMOKE_PART: u64 = 40;
+
+/// Measures the engine against a bare receive loop with the same sockets and buffers, by turns.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Line {
+    #[command(subcommand)]
+    command: Option<Part>,
+    #[command(flatten)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Part {
+    /// The load of a run, in a process of its own
+    #[command(hide = true)]
+    Load(LoadConfig),
+}
+
+#[derive(Args)]
+struct Bench {
+    /// Runs of each side
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// One short run of each: does it work at all?
+    #[arg(long)]
+    smoke: bool,
+    /// Only these; all if not said
+    #[arg(long, value_enum, value_delimiter = ',')]
+    scenario: Vec<Scenario>,
+    /// Bytes of an envelope (v2 logs with six tags)
+    #[arg(long, value_delimiter = ',', default_value = "200")]
+    bytes: Vec<usize>,
+    /// Envelopes of a run; about a second's work if not said
+    #[arg(long)]
+    envelopes: Option<u64>,
+    /// The core of the shard and of the ceiling; the first if not said
+    #[arg(long)]
+    receiver_core: Option<usize>,
+    /// The core of the sender and of the lane's consumer; the second if not said
+    #[arg(long)]
+    load_core: Option<usize>,
+    /// Appends a line of JSON for each run
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let line = Line::parse();
+    let outcome = match &line.command {
+        Some(Part::Load(config)) => send(config),
+        None => line.bench.measure(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            writeln!(io::stderr(), "hydrant-bench: {error}").ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn send(config: &LoadConfig) -> Result<(), Box<dyn Error>> {
+    let report = load::run(config)?;
+    writeln!(io::stdout(), "{report}")?;
+    Ok(())
+}
+
+impl Bench {
+    fn measure(&self) -> Result<(), Box<dyn Error>> {
+        let mut out = io::stdout();
+        let Some(placement) = self.placement() else {
+            writeln!(
+                out,
+                "hydrant-bench: SKIPPED, nothing was measured: this process has one core, and the \
+                 receiver needs one to itself"
+            )?;
+            return Ok(());
+        };
+        let Placement {
+            receiver_core,
+            load_core,
+        } = placement;
+        writeln!(
+            out,
+            "receiver on core {receiver_core}; sender and consumer on core {load_core}"
+        )?;
+        let mut all = Vec::new();
+        for work in self.works(placement) {
+            let mut results = Results::new(work);
+            work.compare(self.run_count(), &mut |run| results.add(run))?;
+            if let Some(file) = &self.json {
+                append(file, &results.json_lines(unix_seconds()))?;
+            }
+            all.push(results);
+        }
+        writeln!(out, "{}", table(&all))?;
+        Ok(())
+    }
+
+    /// Two cores, or nothing if there is one only.
+    fn placement(&self) -> Option<Placement> {
+        let cores = available_cores();
+        let free = |taken: usize| cores.iter().copied().find(|core| *core != taken);
+        let receiver_core = match (self.receiver_core, self.load_core) {
+            (Some(core), _) => core,
+            (None, Some(taken)) => free(taken)?,
+            (None, None) => *cores.first()?,
+        };
+        Some(Placement {
+            receiver_core,
+            load_core: self.load_core.or_else(|| free(receiver_core))?,
+        })
+    }
+
+    fn run_count(&self) -> usize {
+        if self.smoke { 1 } else { self.runs.max(1) }
+    }
+
+    fn works(&self, placement: Placement) -> Vec<Work> {
+        let scenarios = match &self.scenario[..] {
+            [] => &Scenario::ALL[..],
+            named => named,
+        };
+        let work = |scenario: Scenario, bytes| Work {
+            scenario,
+            bytes,
+            envelopes: self.work_of(scenario),
+            placement,
+        };
+        let each_size = |scenario| self.bytes.iter().map(move |bytes| work(scenario, *bytes));
+        scenarios.iter().copied().flat_map(each_size).collect()
+    }
+
+    fn work_of(&self, scenario: Scenario) -> u64 {
+        let envelopes = self.envelopes.unwrap_or_else(|| scenario.work());
+        if self.smoke {
+            envelopes.div_ceil(SMOKE_PART)
+        } else {
+            envelopes
+        }
+    }
+}
+
+fn append(file: &Path, lines: &[String]) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).open(file)?;
+    lines.iter().try_for_each(|line| writeln!(file, "{line}"))
+}
+
+fn unix_seconds() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_epoch.unwrap_or(Duration::ZERO).as_secs()
+}

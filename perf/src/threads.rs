@@ -1,0 +1,106 @@
+//! What a thread of this process has cost, and time that two processes can compare.
+
+use nix::time::{ClockId, clock_gettime};
+use std::time::Duration;
+use std::{fs, io};
+
+/// A thread's time so far, from `/proc/self/task/<tid>/schedstat`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThreadTime {
+    /// Nanoseconds on a core.
+    pub cpu_ns: u64,
+    /// Nanoseconds ready to run while something else had the core: other work on the machine.
+    pub waited_ns: u64,
+}
+
+impl ThreadTime {
+    /// The time since an earlier reading.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            cpu_ns: self.cpu_ns.saturating_sub(earlier.cpu_ns),
+            waited_ns: self.waited_ns.saturating_sub(earlier.waited_ns),
+        }
+    }
+}
+
+/// The time of this process's thread with this name. A running thread's is some milliseconds behind,
+/// a sleeping one's exact.
+///
+/// # Errors
+/// If there is no such thread, or the kernel keeps no such statistics.
+pub fn time_of(thread_name: &str) -> io::Result<ThreadTime> {
+    for task in fs::read_dir("/proc/self/task")? {
+        let place = task?.path();
+        // Threads may end while we look.
+        let Ok(name) = fs::read_to_string(place.join("comm")) else {
+            continue;
+        };
+        if name.trim_end() == thread_name {
+            return parse(&fs::read_to_string(place.join("schedstat"))?);
+        }
+    }
+    let problem = format!("no thread is named {thread_name}");
+    Err(io::Error::new(io::ErrorKind::NotFound, problem))
+}
+
+fn parse(schedstat: &str) -> io::Result<ThreadTime> {
+    let mut numbers = schedstat.split_whitespace().map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(cpu_ns)), Some(Ok(waited_ns))) => Ok(ThreadTime { cpu_ns, waited_ns }),
+        _ => {
+            let problem = format!("schedstat says {schedstat:?}");
+            Err(io::Error::new(io::ErrorKind::InvalidData, problem))
+        }
+    }
+}
+
+/// The monotonic clock, which is one for all processes of a host; 0 on a kernel without it.
+pub fn monotonic_nanos() -> u64 {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::thread;
+
+    #[test]
+    fn a_threads_work_is_seen() {
+        let (done, is_done) = mpsc::channel();
+        let (end, may_end) = mpsc::channel::<()>();
+        let worker = move || {
+            let start = monotonic_nanos();
+            while monotonic_nanos() - start < 20_000_000 {}
+            done.send(()).unwrap();
+            may_end.recv().unwrap();
+        };
+        let builder = thread::Builder::new().name("works-20ms".to_owned());
+        let worker = builder.spawn(worker).unwrap();
+        is_done.recv().unwrap();
+        thread::sleep(Duration::from_millis(5));
+        let time = time_of("works-20ms").unwrap();
+        assert!(time.cpu_ns + time.waited_ns > 15_000_000, "{time:?}");
+        end.send(()).unwrap();
+        worker.join().unwrap();
+        let error = time_of("works-20ms").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn what_is_no_schedstat_is_an_error() {
+        for text in ["1 x", "", "1"] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        }
+        assert_eq!(
+            parse("5 3 9\n").unwrap(),
+            ThreadTime {
+                cpu_ns: 5,
+                waited_ns: 3
+            }
+        );
+    }
+}
