@@ -8,3 +8,4 @@ mod layering;
 mod no_alloc;
 mod simulation;
 mod splitting;
+mod uring;

@@ -1,5 +1,8 @@
 //! Protobuf's wire format as anybody may write it, well or badly.
 
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
 /// The wire types, as the low three bits of a field's key.
 pub const VARINT: u32 = 0;
 /// Eight bytes, little-endian.
@@ -53,6 +56,17 @@ pub fn frame(out: &mut Vec<u8>, bytes: &[u8]) {
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(bytes);
+}
+
+/// What shared-secret mode wants in front of a datagram.
+///
+/// # Panics
+/// Never: HMAC takes keys of any length.
+pub fn signature(secret: &str, envelope: &[u8]) -> Vec<u8> {
+    let keyed = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
+    let keyed = keyed.expect("HMAC takes keys of any length");
+    let signature = keyed.chain_update(envelope).finalize();
+    signature.into_bytes().to_vec()
 }
 
 #[cfg(test)]

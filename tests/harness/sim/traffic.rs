@@ -8,10 +8,8 @@ use crate::envelopes::Maker;
 use crate::random::{Rng, chance, pick};
 use crate::strict::{self, Refusal};
 use crate::wire;
-use hmac::{Hmac, KeyInit, Mac};
 use hydrant_engine::counters::Loss;
 use hydrant_engine::record::{Kind, SourceRule, Version};
-use sha2::Sha256;
 use std::sync::LazyLock;
 
 /// What must become of a frame.
@@ -189,7 +187,7 @@ impl Plan {
         let mut seal = match self.seal {
             Seal::None => return envelope,
             Seal::Cut(byte_count) => return vec![7; byte_count],
-            Seal::Good | Seal::Wrong(_) => signature(&envelope),
+            Seal::Good | Seal::Wrong(_) => wire::signature(SECRET, &envelope),
         };
         if let Seal::Wrong(bit) = self.seal {
             seal[bit / 8] ^= 1 << (bit % 8);
@@ -197,16 +195,6 @@ impl Plan {
         seal.extend(envelope);
         seal
     }
-}
-
-fn signature(envelope: &[u8]) -> Vec<u8> {
-    let keyed = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes());
-    let keyed = keyed.expect("HMAC takes keys of any length");
-    keyed
-        .chain_update(envelope)
-        .finalize()
-        .into_bytes()
-        .to_vec()
 }
 
 impl Sample {
