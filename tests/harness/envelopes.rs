@@ -33,13 +33,16 @@ impl Maker {
 
     /// A valid envelope. In v1 the event that its type announces is there.
     pub fn valid(&mut self, version: Version) -> Vec<u8> {
-        let fields = match version {
+        let mut fields = match version {
             Version::V1 => {
                 let (event_type, event) = *pick(&mut self.random, &V1_EVENTS);
                 self.v1(event_type, &[event])
             }
             Version::V2 => self.fields(schema::envelope(Version::V2)),
         };
+        if self.random.bool() {
+            fields.extend(self.plain_tags(version));
+        }
         self.join(fields, schema::envelope(version))
     }
 
@@ -99,6 +102,26 @@ impl Maker {
             fields.extend(self.occurrences(&descriptor));
         }
         fields
+    }
+
+    /// A run of tags in the form that every encoder gives them, as most real envelopes have one.
+    fn plain_tags(&mut self, version: Version) -> Vec<Field> {
+        let number = if version == Version::V1 { 17 } else { 9 };
+        let tag = |random: &mut Rng| {
+            let mut entry = Vec::new();
+            for field in 1..=2 {
+                let length_max = *pick(random, &[20, 20, 20, 140]);
+                let length = random.usize(0..length_max);
+                let text: String = (0..length).map(|_| random.alphanumeric()).collect();
+                wire::bytes_field(&mut entry, field, text.as_bytes());
+            }
+            let mut bytes = Vec::new();
+            wire::bytes_field(&mut bytes, number, &entry);
+            (number, bytes)
+        };
+        (0..self.random.u32(0..10))
+            .map(|_| tag(&mut self.random))
+            .collect()
     }
 
     /// Fields as the message may have them: every required one, and of the others some.

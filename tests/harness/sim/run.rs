@@ -117,9 +117,9 @@ impl Run {
             while !reader.is_finished() {
                 read(&mut oracle, lane, reader, 64)?;
             }
+            oracle.check_read_up(lane, &self.states[lane])?;
         }
         oracle.check(&self.counters, &self.states)?;
-        oracle.check_read_up(&self.states)?;
         Ok(Outcome {
             counters: self.counters,
             lanes: self.states,
@@ -158,9 +158,12 @@ impl Run {
         if self.asleep[lane] {
             self.readers[lane].awake();
         }
-        let count = self.random.usize(1..100);
+        let count_max = self.random.usize(1..100);
         let oracle = self.shard.kernel_mut().oracle_mut();
-        read(oracle, lane, &mut self.readers[lane], count)?;
+        let count = read(oracle, lane, &mut self.readers[lane], count_max)?;
+        if count < count_max {
+            oracle.check_read_up(lane, &self.states[lane])?;
+        }
         self.asleep[lane] = self.readers[lane].sleep();
         Ok(())
     }
@@ -171,14 +174,14 @@ fn read(
     lane: usize,
     reader: &mut LaneReader,
     count_max: usize,
-) -> Result<(), String> {
+) -> Result<usize, String> {
     let mut outcome = Ok(());
-    reader.read(count_max, |place, record| {
+    let count = reader.read(count_max, |place, record| {
         if outcome.is_ok() {
             outcome = oracle.read(lane, place, &record);
         }
     });
-    outcome
+    outcome.map(|()| count)
 }
 
 fn is_rung(reader: &LaneReader) -> bool {
