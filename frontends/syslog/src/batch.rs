@@ -24,13 +24,13 @@ impl Batch {
         }
     }
 
-    /// The bytes to write, in `buffer`.
-    pub(crate) fn write_to(&self, buffer: &mut Vec<u8>) {
-        buffer.clear();
-        buffer.reserve(self.bytes);
+    /// The bytes to write.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.bytes);
         for line in &self.lines {
-            buffer.extend_from_slice(line);
+            bytes.extend_from_slice(line);
         }
+        bytes
     }
 
     /// The kernel took the first `written` bytes. Takes out the lines that are whole within them
@@ -72,19 +72,13 @@ mod tests {
         batch
     }
 
-    fn bytes_of(batch: &Batch) -> Vec<u8> {
-        let mut buffer = b"left over".to_vec();
-        batch.write_to(&mut buffer);
-        buffer
-    }
-
     #[test]
     fn a_line_that_was_cut_is_written_again_whole() {
         let mut batch = batch_of(&[b"one", b"two", b"three"]);
         assert_eq!(batch.settle(5), 1);
-        assert_eq!(bytes_of(&batch), b"twothree");
+        assert_eq!(batch.to_bytes(), b"twothree");
         assert_eq!(batch.settle(2), 0);
-        assert_eq!(bytes_of(&batch), b"twothree");
+        assert_eq!(batch.to_bytes(), b"twothree");
         assert_eq!(batch.settle(3), 1);
         assert_eq!(batch.settle(5), 1);
         assert!(batch.is_empty());
@@ -117,7 +111,7 @@ mod tests {
             prop_assert_eq!(settled + batch.len(), sizes.len());
             let settled_bytes: usize = sizes[..settled].iter().sum();
             prop_assert!(settled_bytes <= written);
-            prop_assert_eq!(bytes_of(&batch).len(), sizes[settled..].iter().sum::<usize>());
+            prop_assert_eq!(batch.to_bytes().len(), sizes[settled..].iter().sum::<usize>());
             let cut = sizes.get(settled).is_none_or(|size| settled_bytes + size > written);
             prop_assert!(cut, "every whole line is settled");
         }

@@ -63,9 +63,7 @@ struct Shared {
 /// How far a write came.
 #[derive(Debug)]
 pub(crate) struct Written {
-    /// The buffer, as it was.
-    pub(crate) buffer: Vec<u8>,
-    /// Bytes of it that the kernel took, from its beginning.
+    /// Bytes that the kernel took, from the beginning.
     pub(crate) count: usize,
     /// Why the kernel took no more; the connection is of no use then.
     pub(crate) outcome: io::Result<()>,
@@ -85,8 +83,6 @@ impl Connection {
         when_broken: impl FnOnce() + 'static,
     ) -> io::Result<Self> {
         let stream = dial(host, port, limit).await?.into_std()?;
-        // io_uring gives up at once on a descriptor that does not block, rather than wait.
-        stream.set_nonblocking(false)?;
         stream.set_nodelay(true)?; // We make the batches.
         let every = Duration::from_millis(KEEPALIVE_MS);
         let keepalive = TcpKeepalive::new().with_time(every).with_interval(every);
@@ -109,21 +105,21 @@ impl Connection {
         self.shared.broken.take()
     }
 
-    /// Writes all of `buffer`, unless the connection breaks, the peer takes nothing for `stuck`, or
+    /// Writes all of `bytes`, unless the connection breaks, the peer takes nothing for `stuck`, or
     /// the time is over. After an incomplete write the connection is of no use.
     ///
     /// What the kernel took may still be lost if the peer goes before it has read it: TCP tells
     /// nobody. A syslog receiver that must not lose such lines needs another protocol (RELP).
     pub(crate) async fn write(
         &self,
-        mut buffer: Vec<u8>,
+        mut bytes: Vec<u8>,
         stuck: Duration,
         ending: &Ending,
     ) -> Written {
         let mut count = 0;
         let mut outcome = Ok(());
-        while outcome.is_ok() && count < buffer.len() {
-            let mut write = self.shared.stream.write(buffer.slice(count..)).submit();
+        while outcome.is_ok() && count < bytes.len() {
+            let mut write = self.shared.stream.write(bytes.slice(count..)).submit();
             let (result, slice) = match ending.within(stuck, &mut write).await {
                 Some(completed) => completed,
                 None => {
@@ -132,21 +128,17 @@ impl Connection {
                     write.await
                 }
             };
-            buffer = slice.into_inner();
+            bytes = slice.into_inner();
             match result {
                 Ok(0) => outcome = Err(io::ErrorKind::WriteZero.into()),
-                Ok(bytes) => count += bytes,
+                Ok(taken) => count += taken,
                 // The peer's close says more than that our write failed for it.
                 Err(error) => {
                     outcome = outcome.and_then(|()| Err(self.take_broken().unwrap_or(error)));
                 }
             }
         }
-        Written {
-            buffer,
-            count,
-            outcome,
-        }
+        Written { count, outcome }
     }
 
     /// Ends the connection in order: the peer sees all that was written, and then its end. Waits

@@ -11,7 +11,6 @@ use crate::session::Session;
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::mem;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -58,7 +57,6 @@ pub(crate) struct Delivery {
     progress: Rc<Progress>,
     backoff: Backoff,
     batch: Batch,
-    buffer: Vec<u8>,
 }
 
 impl Delivery {
@@ -79,7 +77,6 @@ impl Delivery {
             progress,
             backoff: Backoff::default(),
             batch: Batch::default(),
-            buffer: Vec::new(),
         }
     }
 
@@ -148,12 +145,11 @@ impl Delivery {
 
     async fn write_batch(&mut self, connection: &Connection) -> io::Result<()> {
         self.batch.fill(|| self.session.pop());
-        let mut buffer = mem::take(&mut self.buffer);
-        self.batch.write_to(&mut buffer);
+        // Not a buffer to keep: thousands of drains that are silent would each have one.
+        let bytes = self.batch.to_bytes();
         let stuck = self.patience.stuck;
-        let written = connection.write(buffer, stuck, &self.ending).await;
+        let written = connection.write(bytes, stuck, &self.ending).await;
         self.session.delivered(self.batch.settle(written.count));
-        self.buffer = written.buffer;
         written.outcome?;
         self.progress.0.update(|count| count + 1);
         Ok(())

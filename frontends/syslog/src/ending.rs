@@ -69,6 +69,7 @@ impl Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::future::join;
     use std::future::{pending, ready};
 
     const FOREVER: Duration = Duration::from_secs(3600);
@@ -101,7 +102,8 @@ mod tests {
     fn a_pause_ends_with_the_phase() {
         run(async {
             let (phase, ending) = Ending::new();
-            phase.send_replace(Phase::Flushing);
+            let flush = async { phase.send_replace(Phase::Flushing) };
+            join(ending.pause(FOREVER), flush).await;
             assert!(ending.is_flushing() && !ending.is_over());
             // While flushing a pause is a pause again, until the time is over.
             ending.pause(Duration::from_millis(1)).await;

@@ -256,7 +256,11 @@ impl Worker {
         for _ in 0..CATCH_UP_TURNS_MAX {
             turn().await;
             let batch_count = self.progress.batch_count();
-            idle_turns = if batch_count == seen { idle_turns + 1 } else { 0 };
+            idle_turns = if batch_count == seen {
+                idle_turns + 1
+            } else {
+                0
+            };
             seen = batch_count;
             // A write ends in the turn after the one in which it began.
             if idle_turns == 2 {

@@ -246,6 +246,31 @@ fn lines_of_all_apps_arrive_in_order_and_an_apps_drain_gets_only_its_own() {
     assert_eq!(ended.count(1, SessionCounter::Delivered), 2500);
 }
 
+/// More than an outbox holds is there at once: it has to leave while the rest is read, as far as
+/// the receiver takes it. On a busy machine its thread may not get to do so, but one try in which
+/// it does is enough: if each turn let only one batch out, lines would be lost in every one.
+#[test]
+fn lines_leave_while_more_are_read() {
+    assert!((0..20).any(|_| lines_lost_from_a_full_lane() == 0));
+}
+
+fn lines_lost_from_a_full_lane() -> u64 {
+    const LINES: usize = 8192;
+    let (listener, address) = listen();
+    let received = receive(listener);
+    let url = [drain(address, "", None)];
+    let mut rig = Rig::with(&url, ByteSize::kib(512), Patience::default());
+    let session = rig.session(0);
+    rig.publish_logs("a", 0..1, 200);
+    wait_until("a connection", || session.note() == "connected");
+    rig.publish_logs("a", 1..LINES, 200);
+    let ended = rig.end(PATIENTLY);
+    ended.assert_balanced();
+    let lost = ended.count(0, SessionCounter::OutboxFull);
+    assert_eq!(lines(&received()).len() as u64 + lost, LINES as u64);
+    lost
+}
+
 #[test]
 fn only_what_a_drain_wants_is_demanded() {
     let (listener, address) = listen();
@@ -307,12 +332,15 @@ fn a_line_that_was_cut_comes_again_whole_and_none_is_lost_or_doubled() {
     socket2::SockRef::from(&listener)
         .set_recv_buffer_size(4096)
         .unwrap();
+    // The first connection is read only when the worker has given it up and made another. On a busy
+    // machine others may follow; one without a byte is ours, and the last.
     let received = in_background(move || {
         let (first, _) = listener.accept().unwrap();
-        // It comes when the worker has given the first one up, of which we have read nothing.
-        let (second, _) = listener.accept().unwrap();
-        let second = in_background(|| read_all(second));
-        (read_all(first), second())
+        let more = || Some(read_all(listener.accept().unwrap().0));
+        let more = std::iter::from_fn(more).take_while(|bytes| !bytes.is_empty());
+        let mut connections: Vec<_> = more.collect();
+        connections.insert(0, read_all(first));
+        connections
     });
     let patience = Patience {
         stuck: Duration::from_millis(300),
@@ -321,15 +349,20 @@ fn a_line_that_was_cut_comes_again_whole_and_none_is_lost_or_doubled() {
     let url = [drain(address, "", None)];
     let mut rig = Rig::with(&url, ByteSize::mib(32), patience);
     rig.publish_logs("a", 0..LINES, 60_001);
-    let ended = rig.end(PATIENTLY);
-    ended.assert_lossless();
-    let (first, second) = received();
-    let (first, cut) = split(&first);
-    assert!(first.len() < LINES, "the kernel's buffers took everything");
-    let again: Vec<u8> = second.iter().copied().take(cut.len()).collect();
-    assert_eq!(cut, again);
-    let all = [first, lines(&second)].concat();
-    assert_eq!(numbers(&all), (0..LINES).collect::<Vec<_>>());
+    rig.end(PATIENTLY).assert_lossless();
+    drop(TcpStream::connect(address).unwrap());
+    let connections = received();
+    assert!(connections.len() > 1, "the kernel took everything");
+    let mut all = Vec::new();
+    let mut cut: &[u8] = b"";
+    for bytes in &connections {
+        assert_eq!(cut, &bytes[..cut.len()], "again from its beginning");
+        let (whole, rest) = split(bytes);
+        all.extend(numbers(&whole));
+        cut = rest;
+    }
+    assert_eq!(all, (0..LINES).collect::<Vec<_>>());
+    assert!(cut.is_empty());
 }
 
 #[test]
@@ -466,6 +499,23 @@ fn secrets_are_shown_nowhere() {
 }
 
 #[test]
+fn a_peer_is_an_address_with_its_port() {
+    for (url, peer) in [
+        ("syslog://Logs.example:1?a=b", "Logs.example:1"),
+        ("syslog://[2001:db8::1]:514", "[2001:db8::1]:514"),
+    ] {
+        let config = DrainConfig {
+            url: url.to_owned(),
+            app: None,
+            hostname: String::new(),
+        };
+        let rig = Rig::new(&[config]);
+        assert_eq!(rig.session(0).peer, peer);
+        rig.end(PATIENTLY).assert_lossless();
+    }
+}
+
+#[test]
 fn a_worker_that_cannot_start_says_why() {
     let try_start = |url: &str, core| {
         let config = SyslogConfig {
@@ -500,49 +550,4 @@ fn a_drains_app_is_demanded_by_its_hash() {
     let expected = Demand::none().with_source(source_hash(b"a"), timers);
     assert_eq!(*demand.current(), expected);
     syslog.join(PATIENTLY).unwrap();
-}
-
-#[test]
-fn adhoc_speed() {
-    use std::io::Write;
-    for drain_count in [1, 4] {
-        let mut drains = Vec::new();
-        for _ in 0..drain_count {
-            let (listener, address) = listen();
-            thread::spawn(move || {
-                let (mut s, _) = listener.accept().unwrap();
-                let mut buf = vec![0; 1 << 18];
-                while s.read(&mut buf).unwrap() > 0 {}
-            });
-            drains.push(drain(address, "", None));
-        }
-        let mut rig = Rig::with(&drains, ByteSize::mib(8), Patience::default());
-        let bytes = log("app-guid-app-guid-app-guid", &"x".repeat(120)).encode_to_vec();
-        let rule = SourceRule::DeploymentJob;
-        let checked = decode::envelope(&bytes, Version::V2, rule).unwrap();
-        let header = checked.header(UnixNanos(0));
-        let start = StdInstant::now();
-        let n = 2_000_000u64;
-        let lanes = rig.shard.states()[0].clone();
-        for i in 0..n {
-            // keep the lane at most 3/4 full
-            if i % 1000 == 0 {
-                let pace = std::env::var("PACE").ok().and_then(|p| p.parse::<u64>().ok()).unwrap_or(0);
-                if pace > 0 {
-                    while (StdInstant::now() - start).as_nanos() < (i as u128) * 1_000_000_000 / u128::from(pace) { std::hint::spin_loop(); }
-                }
-                rig.shard.commit();
-            }
-            rig.shard.publish(rig.routes.of(&header), &header, &bytes);
-        }
-        rig.shard.commit();
-        let published = start.elapsed();
-        let full = lanes.counters.get(LaneCounter::Full);
-        let state = rig.syslog.state();
-        drop(rig.shard);
-        rig.syslog.join(PATIENTLY).unwrap();
-        let took = start.elapsed();
-        let s = &state.sessions()[0].counters;
-        writeln!(std::io::stderr(), "drains {drain_count}: published in {published:?}, all {took:?}, lane_full {full} delivered {} outbox_full {} -> {:.2} us/delivered", s.get(SessionCounter::Delivered), s.get(SessionCounter::OutboxFull), took.as_secs_f64()*1e6/ s.get(SessionCounter::Delivered) as f64).unwrap();
-    }
 }
