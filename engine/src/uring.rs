@@ -71,7 +71,6 @@ enum Token {
     Accept(u32),
     Receive(u32),
     Close(u32),
-    Shutdown,
     Cancel,
     Bell,
 }
@@ -151,7 +150,7 @@ impl Uring {
                 let bell = Fd(self.bell.as_fd().as_raw_fd());
                 opcode::PollAdd::new(bell, events).multi(true).build()
             }
-            Token::Shutdown | Token::Cancel => return,
+            Token::Cancel => return,
         };
         self.push(&entry.user_data(token.pack()));
     }
@@ -188,13 +187,13 @@ impl Uring {
                 self.accepted(index, result, handler);
                 self.rearm_unless(has_more || !self.is_accepting, Token::Accept(index));
             }
-            Some(Token::Close(slot)) => self.connections[slot as usize] = State::Free,
+            Some(Token::Close(slot)) => self.closed(slot),
             Some(Token::Bell) => {
                 self.bell.clear();
                 tell(handler, Event::Woken);
                 self.rearm_unless(has_more, Token::Bell);
             }
-            Some(Token::Shutdown | Token::Cancel) | None => {}
+            Some(Token::Cancel) | None => {}
         }
     }
 
@@ -292,6 +291,7 @@ impl Uring {
             return;
         }
         match result {
+            _ if self.connections[slot as usize] == State::Cut => self.close(slot, result, handler),
             1.. => self.arm(Token::Receive(slot)),
             _ if result == -libc::ENOBUFS => {
                 tell(handler, Event::NoBuffers);
@@ -302,10 +302,17 @@ impl Uring {
     }
 
     /// Makes the connection's receive end; the rest of its bytes is not looked at.
+    ///
+    /// By cancelling it and not by `shutdown`, which the kernel carries out later on a thread of its
+    /// own, when the slot may be somebody else's.
     fn cut(&mut self, slot: u32) {
         self.connections[slot as usize] = State::Cut;
-        let entry = opcode::Shutdown::new(Fixed(slot), libc::SHUT_RDWR).build();
-        self.push(&entry.user_data(Token::Shutdown.pack()));
+        self.cancel(Token::Receive(slot));
+    }
+
+    fn cancel(&mut self, token: Token) {
+        let entry = opcode::AsyncCancel::new(token.pack()).build();
+        self.push(&entry.user_data(Token::Cancel.pack()));
     }
 
     fn close(&mut self, slot: u32, result: i32, handler: &mut impl FnMut(Event<'_>) -> Verdict) {
@@ -323,6 +330,14 @@ impl Uring {
             },
         );
         self.arm(Token::Close(slot));
+    }
+
+    /// The slot may have been taken again before this completion was seen.
+    fn closed(&mut self, slot: u32) {
+        let state = &mut self.connections[slot as usize];
+        if *state == State::Closing {
+            *state = State::Free;
+        }
     }
 
     /// Completions that found the queue full: kept aside by the kernel, or even lost.
@@ -381,9 +396,7 @@ impl Kernel for Uring {
     fn stop_accepting(&mut self) {
         self.is_accepting = false;
         for index in 0..u32::try_from(self.tcp.len()).unwrap_or(u32::MAX) {
-            let target = Token::Accept(index).pack();
-            let entry = opcode::AsyncCancel::new(target).build();
-            self.push(&entry.user_data(Token::Cancel.pack()));
+            self.cancel(Token::Accept(index));
         }
     }
 }
@@ -411,9 +424,8 @@ impl Token {
             Self::Accept(index) => (1, index),
             Self::Receive(slot) => (2, slot),
             Self::Close(slot) => (3, slot),
-            Self::Shutdown => (4, 0),
-            Self::Cancel => (5, 0),
-            Self::Bell => (6, 0),
+            Self::Cancel => (4, 0),
+            Self::Bell => (5, 0),
         };
         kind << 32 | u64::from(index)
     }
@@ -426,9 +438,8 @@ impl Token {
             1 => Some(Self::Accept(index)),
             2 => Some(Self::Receive(index)),
             3 => Some(Self::Close(index)),
-            4 => Some(Self::Shutdown),
-            5 => Some(Self::Cancel),
-            6 => Some(Self::Bell),
+            4 => Some(Self::Cancel),
+            5 => Some(Self::Bell),
             _ => None,
         }
     }
@@ -474,7 +485,6 @@ mod tests {
             Token::Accept(u32::MAX),
             Token::Receive(7),
             Token::Close(9),
-            Token::Shutdown,
             Token::Cancel,
             Token::Bell,
         ] {
