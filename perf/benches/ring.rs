@@ -4,66 +4,62 @@ use criterion::{Criterion, Throughput};
 use hydrant_engine::config::available_cores;
 use hydrant_engine::engine::pin_to;
 use hydrant_engine::ring::{Consumer, Producer, ring};
-use std::hint::{black_box, spin_loop};
+use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
 
-const RING_BYTES: usize = 1 << 20;
+/// A ring that fits the cores' own caches, and a lane's default size, which does not.
+const RING_BYTES: [usize; 2] = [1 << 20, 1 << 24];
 const BODY: [u8; 200] = [0x55; 200];
 const BATCH: u64 = 32;
+/// Records read before their room is given back: a small part of the ring, so that a writer that has
+/// found it full goes on soon.
+const READ_MAX: usize = 256;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    one_thread(&mut criterion);
-    two_threads(&mut criterion);
-    criterion.final_summary();
-}
-
-/// A batch in, a batch out, on one core: the instructions without the caches' traffic.
-fn one_thread(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("ring");
     group.throughput(Throughput::Elements(BATCH));
-    let (mut producer, mut consumer) = ring(RING_BYTES);
+    let (mut producer, mut consumer) = ring(RING_BYTES[0]);
+    // A batch in, a batch out, on one core: the instructions without the caches' traffic.
     group.bench_function("one-thread", |bencher| {
         bencher.iter(|| {
             push_batch(&mut producer);
-            read_all(&mut consumer)
+            read_some(&mut consumer)
         });
     });
+    for ring_bytes in RING_BYTES {
+        let name = format!("two-threads-{}-mib", ring_bytes >> 20);
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|batches| pass(ring_bytes, batches));
+        });
+    }
     group.finish();
+    criterion.final_summary();
 }
 
-/// Producer and consumer on a core each: records a second from end to end.
-fn two_threads(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("ring");
-    group.throughput(Throughput::Elements(BATCH));
-    group.bench_function("two-threads", |bencher| bencher.iter_custom(pass));
-    group.finish();
-}
-
-/// The time for so many batches to be pushed on one thread and read on another.
-fn pass(batches: u64) -> Duration {
-    let (mut producer, mut consumer) = ring(RING_BYTES);
+/// The time for so many batches to be pushed on one core and read on another, from end to end.
+///
+/// Neither side tells the processor that it spins: virtual machines take that as a wish to be put
+/// off, which costs tens of microseconds.
+fn pass(ring_bytes: usize, batches: u64) -> Duration {
+    let (mut producer, mut consumer) = ring(ring_bytes);
     let cores = available_cores();
+    let (writer_core, reader_core) = (cores.first(), cores.get(1));
     thread::scope(|scope| {
         let reader = scope.spawn(move || {
-            pin(cores.get(1));
+            pin(reader_core);
             while !consumer.is_finished() {
-                if read_all(&mut consumer) == 0 {
-                    spin_loop();
-                }
+                read_some(&mut consumer);
             }
         });
-        let cores = available_cores();
         let writer = scope.spawn(move || {
-            pin(cores.first());
+            pin(writer_core);
             let start = Instant::now();
             (0..batches).for_each(|_| push_batch(&mut producer));
             start
         });
-        let start = writer.join();
-        let read = reader.join();
-        match (start, read) {
+        match (writer.join(), reader.join()) {
             (Ok(start), Ok(())) => start.elapsed(),
             _ => unreachable!("neither end panics"),
         }
@@ -79,16 +75,18 @@ fn push_batch(producer: &mut Producer) {
     for number in 0..BATCH {
         while producer.push([number; 3], black_box(&BODY)).is_err() {
             producer.commit();
-            spin_loop();
         }
     }
     producer.commit();
 }
 
-/// Reads and releases what is there; returns a figure of what was read, 0 for nothing.
-fn read_all(consumer: &mut Consumer) -> u64 {
+/// Reads and releases what is there, up to a limit; returns a figure of what was read, 0 for nothing.
+fn read_some(consumer: &mut Consumer) -> u64 {
     let mut sum = 0;
-    while let Some((head, body)) = consumer.read() {
+    for _ in 0..READ_MAX {
+        let Some((head, body)) = consumer.read() else {
+            break;
+        };
         sum += 1 + head[0] + u64::from(body[0]) + u64::from(body[body.len() - 1]);
     }
     consumer.release();

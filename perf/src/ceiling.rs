@@ -34,6 +34,8 @@ pub struct Counts {
     pub datagrams: AtomicU64,
     /// Completions that brought bytes.
     pub completions: AtomicU64,
+    /// Turns of the loop in which something had completed.
+    pub turns: AtomicU64,
     /// Times a receive stopped because all its buffers were in use.
     pub no_buffers: AtomicU64,
     /// Socket buffers dropped by the kernel.
@@ -144,7 +146,7 @@ fn serve(
         let mut turn = Turn::default();
         let count = kernel.reap(COMPLETIONS_PER_TURN_MAX, &mut |event| turn.event(&event));
         let dropped = kernel.dropped(count == 0);
-        turn.add_to(counts);
+        turn.add_to(counts, count > 0);
         counts.kernel_dropped.store(dropped, Ordering::Relaxed);
     }
     Ok(())
@@ -173,7 +175,7 @@ impl Turn {
         Verdict::Keep
     }
 
-    fn add_to(&self, counts: &Counts) {
+    fn add_to(&self, counts: &Counts, is_turn: bool) {
         let add = |total: &AtomicU64, more: u64| {
             // One thread writes.
             total.store(total.load(Ordering::Relaxed) + more, Ordering::Relaxed);
@@ -181,6 +183,7 @@ impl Turn {
         add(&counts.bytes, self.bytes as u64);
         add(&counts.datagrams, self.datagrams as u64);
         add(&counts.completions, self.completions);
+        add(&counts.turns, u64::from(is_turn));
         add(&counts.no_buffers, self.no_buffers);
     }
 }

@@ -52,6 +52,8 @@ pub struct Work {
     pub bytes: usize,
     /// How many.
     pub envelopes: u64,
+    /// Of how many sources.
+    pub apps: usize,
     /// Which core does what.
     pub placement: Placement,
 }
@@ -84,9 +86,15 @@ impl Run {
         self.time.cpu_ns as f64 / self.outcome.envelopes.max(1) as f64
     }
 
-    /// The receiving thread's share of its core within the window.
+    /// The share of the window in which the receiving thread ran or was ready to.
     pub fn busy(&self) -> f64 {
-        (self.time.cpu_ns as f64 / self.window_ns.max(1) as f64).min(1.0)
+        let busy_ns = self.time.cpu_ns + self.time.waited_ns;
+        (busy_ns as f64 / self.window_ns.max(1) as f64).min(1.0)
+    }
+
+    /// The share of the window in which something else had the receiving thread's core.
+    pub fn disturbed(&self) -> f64 {
+        self.time.waited_ns as f64 / self.window_ns.max(1) as f64
     }
 
     /// What the sender gave to the kernel and the receiver never saw.
@@ -151,9 +159,12 @@ impl Work {
     fn observe(&self, receiver: &Receiver) -> Result<(LoadReport, u64, u64), RunError> {
         let core = self.placement.load_core;
         pin_to(core).map_err(machine("pinning the observer"))?;
-        let load = self
-            .scenario
-            .load(receiver.address(), self.bytes, self.envelopes, core);
+        let load = LoadConfig {
+            bytes: self.bytes,
+            apps: self.apps,
+            count: Some(self.envelopes),
+            ..self.scenario.load(receiver.address(), core)
+        };
         let mut child = spawn(&load)?;
         let report = report_of(&mut child)?;
         if self.scenario.is_lossless() {

@@ -175,6 +175,7 @@ impl Receiver {
             )],
             notes: vec![
                 ("no_buffers", counts.no_buffers.load(Ordering::Relaxed)),
+                ("turns", counts.turns.load(Ordering::Relaxed)),
                 ("completions", counts.completions.load(Ordering::Relaxed)),
             ],
         }

@@ -9,9 +9,11 @@ pub const LEGEND: &str = "\
 Medians of all runs. M/s: envelopes taken in by the receiver (the engine: decoded) in the window from
 the first send until the load's end, on a stream until the last envelope is in. ns: CPU time of the
 receiving thread for an envelope. Ratios are of the ceiling's figure: engine/ceiling for M/s,
-ceiling/engine for ns; 1.00 is the bare kernel. Busy: the receiving thread's share of its core; far
-below 100 % the sender is the limit, and only ns compares. Published: share of decoded envelopes that
-the lane's consumer got; the rest is lane_full, because the consumer shares a core with the sender.";
+ceiling/engine for ns; 1.00 is the bare kernel. Busy: how long the receiving thread ran or was ready
+to; far below 100 % the sender is the limit, and only ns compares. Published: share of decoded
+envelopes that the lane's consumer got; the rest is lane_full, because the consumer shares a core with
+the sender. Core taken away: how long other work on the machine kept the thread waiting; at more than
+a few per cent the M/s say little.";
 
 /// The runs of one work.
 #[derive(Debug)]
@@ -88,8 +90,8 @@ impl Results {
                 self.sum(side, |run| run.outcome.losses[index].1),
             );
         }
-        let waited = self.median(side, |run| run.time.waited_ns as f64 / run.window_ns as f64);
-        line.push_str(&format!("  (core taken away {:.0}%)", waited * 100.0));
+        let disturbed = self.median(side, Run::disturbed) * 100.0;
+        line.push_str(&format!("  (core taken away {disturbed:.0}%)"));
         line
     }
 
@@ -162,6 +164,7 @@ fn json_line(work: &Work, run: &Run, unix_seconds: u64) -> String {
         line.push_str(&format!(",\"{name}\":{value}"));
     };
     member("bytes", &work.bytes);
+    member("apps", &work.apps);
     member("receiver_core", &work.placement.receiver_core);
     member("load_core", &work.placement.load_core);
     member("sent", &run.load.sent);
@@ -219,6 +222,7 @@ mod tests {
             scenario: Scenario::Tcp,
             bytes: 250,
             envelopes: 1000,
+            apps: 100,
             placement,
         });
         for (ceiling, engine) in [(90_000, 200_000), (100_000, 190_000), (500_000, 900_000)] {

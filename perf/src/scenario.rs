@@ -67,17 +67,14 @@ impl Scenario {
         config
     }
 
-    /// The load of one run.
-    pub fn load(self, address: SocketAddr, bytes: usize, count: u64, core: usize) -> LoadConfig {
+    /// The load of one run, to be sent from `core`.
+    pub fn load(self, address: SocketAddr, core: usize) -> LoadConfig {
         let over = match self {
             Self::UdpGro | Self::Udp => Transport::Udp,
             Self::Tcp => Transport::Tcp,
         };
-        let train = if self == Self::Udp { 1 } else { 64 };
         LoadConfig {
-            bytes,
-            train,
-            count: Some(count),
+            train: if self == Self::Udp { 1 } else { 64 },
             seconds: Some(60),
             core: Some(core),
             ..LoadConfig::new(address, over)

@@ -48,6 +48,9 @@ struct Bench {
     /// Bytes of an envelope (v2 logs with six tags)
     #[arg(long, value_delimiter = ',', default_value = "200")]
     bytes: Vec<usize>,
+    /// Sources that the envelopes are of
+    #[arg(long, default_value_t = 100)]
+    apps: usize,
     /// Envelopes of a run; about a second's work if not said
     #[arg(long)]
     envelopes: Option<u64>,
@@ -143,6 +146,7 @@ impl Bench {
             scenario,
             bytes,
             envelopes: self.work_of(scenario),
+            apps: self.apps,
             placement,
         };
         let each_size = |scenario| self.bytes.iter().map(move |bytes| work(scenario, *bytes));
