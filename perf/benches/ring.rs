@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 const RING_BYTES: [usize; 2] = [1 << 20, 1 << 24];
 const BODY: [u8; 200] = [0x55; 200];
 const BATCH: u64 = 32;
-/// Records read before their room is given back: a small part of the ring, so that a writer that has
-/// found it full goes on soon.
+/// Records read before their room is given back: a small part of the ring, so that a writer that
+/// has found it full goes on soon.
 const READ_MAX: usize = 256;
 
 fn main() {
@@ -80,7 +80,8 @@ fn push_batch(producer: &mut Producer) {
     producer.commit();
 }
 
-/// Reads and releases what is there, up to a limit; returns a figure of what was read, 0 for nothing.
+/// Reads and releases what is there, up to a limit; returns a figure of what was read, 0 for
+/// nothing.
 fn read_some(consumer: &mut Consumer) -> u64 {
     let mut sum = 0;
     for _ in 0..READ_MAX {

@@ -52,8 +52,8 @@ struct Turn {
 }
 
 impl Ceiling {
-    /// Listens where the config's first UDP listener says, or its first TCP listener if it has none,
-    /// and receives on `core`.
+    /// Listens where the config's first UDP listener says, or its first TCP listener if it has
+    /// none, and receives on `core`.
     ///
     /// # Errors
     /// If there is no such address, socket, ring or thread.

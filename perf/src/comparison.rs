@@ -97,6 +97,11 @@ impl Run {
         self.time.waited_ns as f64 / self.window_ns.max(1) as f64
     }
 
+    /// Envelopes taken in between two looks at the kernel.
+    pub fn envelopes_per_turn(&self) -> f64 {
+        self.outcome.envelopes as f64 / self.outcome.turns.max(1) as f64
+    }
+
     /// What the sender gave to the kernel and the receiver never saw.
     pub fn not_received(&self) -> u64 {
         self.load.sent.saturating_sub(self.outcome.envelopes)

@@ -1,5 +1,5 @@
-//! The reader of a lane, as a frontend worker would be: it looks at every record in place and sleeps
-//! when there is none.
+//! The reader of a lane, as a frontend worker would be: it looks at every record in place and
+//! sleeps when there is none.
 
 use hydrant_engine::engine::pin_to;
 use hydrant_engine::lanes::LaneReader;

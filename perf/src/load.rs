@@ -262,7 +262,8 @@ impl fmt::Display for LoadReport {
         } = self;
         write!(
             f,
-            "sent={sent} malformed={malformed} bytes={bytes} started_ns={started_ns} ended_ns={ended_ns}"
+            "sent={sent} malformed={malformed} bytes={bytes} \
+             started_ns={started_ns} ended_ns={ended_ns}"
         )
     }
 }

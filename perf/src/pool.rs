@@ -30,8 +30,8 @@ pub struct PoolConfig {
 
 /// Envelopes to be sent round and round.
 ///
-/// **Invariant: the pool's length is a multiple of the malformed period**, so that the n-th envelope
-/// sent is malformed just if the n-th place of the period is.
+/// **Invariant: the pool's length is a multiple of the malformed period**, so that the n-th
+/// envelope sent is malformed just if the n-th place of the period is.
 #[derive(Debug)]
 pub struct Pool {
     bytes: Vec<u8>,

@@ -1,5 +1,5 @@
-//! The two sides of a comparison, behind one face: the bare ceiling, and the engine with a lane that
-//! somebody reads.
+//! The two sides of a comparison, behind one face: the bare ceiling, and the engine with a lane
+//! that somebody reads.
 
 use crate::ceiling::{self, Ceiling};
 use crate::consumer::{self, Read};
@@ -60,6 +60,8 @@ pub struct Outcome {
     pub envelopes: u64,
     /// Records copied into the lane; nothing at the ceiling.
     pub published: u64,
+    /// Turns of the receiving loop in which something had completed.
+    pub turns: u64,
     /// Each loss that has happened, by name.
     pub losses: Vec<(&'static str, u64)>,
     /// Other things worth knowing, by name.
@@ -169,13 +171,13 @@ impl Receiver {
         Outcome {
             envelopes: frame_bytes.map_or(datagrams, |frame| bytes / frame),
             published: 0,
+            turns: counts.turns.load(Ordering::Relaxed),
             losses: vec![(
                 "kernel_dropped",
                 counts.kernel_dropped.load(Ordering::Relaxed),
             )],
             notes: vec![
                 ("no_buffers", counts.no_buffers.load(Ordering::Relaxed)),
-                ("turns", counts.turns.load(Ordering::Relaxed)),
                 ("completions", counts.completions.load(Ordering::Relaxed)),
             ],
         }
@@ -198,10 +200,11 @@ fn engine_outcome(shard: &ShardState) -> Outcome {
             .iter()
             .map(|loss| (loss.name(), counters.lost(*loss))),
     );
-    let notes = [Counter::NoBuffers, Counter::CqOverflow, Counter::Turns];
+    let notes = [Counter::NoBuffers, Counter::CqOverflow];
     Outcome {
         envelopes: counters.get(Counter::Decoded),
         published: lane.get(LaneCounter::Published),
+        turns: counters.get(Counter::Turns),
         losses,
         notes: notes.map(|note| (note.name(), counters.get(note))).to_vec(),
     }

@@ -6,14 +6,20 @@ use std::fmt::Display;
 
 /// What the table's figures mean, to be printed under it.
 pub const LEGEND: &str = "\
-Medians of all runs. M/s: envelopes taken in by the receiver (the engine: decoded) in the window from
-the first send until the load's end, on a stream until the last envelope is in. ns: CPU time of the
-receiving thread for an envelope. Ratios are of the ceiling's figure: engine/ceiling for M/s,
-ceiling/engine for ns; 1.00 is the bare kernel. Busy: how long the receiving thread ran or was ready
-to; far below 100 % the sender is the limit, and only ns compares. Published: share of decoded
-envelopes that the lane's consumer got; the rest is lane_full, because the consumer shares a core with
-the sender. Core taken away: how long other work on the machine kept the thread waiting; at more than
-a few per cent the M/s say little.";
+Medians of all runs.
+M/s        envelopes taken in by the receiver (the engine: decoded) in the window from the first
+           send until the load's end, on a stream until the last envelope is in
+ns         CPU time of the receiving thread for an envelope
+ratio      of the ceiling's figure: engine/ceiling for M/s, ceiling/engine for ns; 1.00 is the
+           bare kernel
+busy       how long the receiving thread ran or was ready to; far below 100 % the sender is the
+           limit, and only ns compares
+turn       envelopes taken in for one wait in the kernel; few a turn cost much each, for a wait is
+           a sleep and a wake
+published  share of decoded envelopes that the lane's consumer got; the rest is lane_full, because
+           the consumer shares a core with the sender
+core taken away: how long other work on the machine kept the thread waiting; at more than a few
+           per cent the M/s say little";
 
 /// The runs of one work.
 #[derive(Debug)]
@@ -54,10 +60,12 @@ impl Results {
         let rates = both(Run::envelopes_per_second);
         let times = both(Run::cpu_ns);
         let busy = both(Run::busy);
+        let turns = both(Run::envelopes_per_turn);
         let decoded = self.sum(Side::Engine, |run| run.outcome.envelopes);
         let published = self.sum(Side::Engine, |run| run.outcome.published);
         format!(
-            "{:<8} {:>5} {:>11.3} {:>11.3} {:>6.2} {:>10.1} {:>10.1} {:>6.2} {:>5.0}% {:>5.0}% {:>9.1}%",
+            "{:<8} {:>5} {:>11.3} {:>11.3} {:>6.2} {:>10.1} {:>10.1} {:>6.2} \
+             {:>5.0}% {:>5.0}% {:>6.0} {:>6.0} {:>9.1}%",
             self.work.scenario.name(),
             self.work.bytes,
             rates[0] / 1e6,
@@ -68,6 +76,8 @@ impl Results {
             ratio(times[0], times[1]),
             busy[0] * 100.0,
             busy[1] * 100.0,
+            turns[0],
+            turns[1],
             ratio(published as f64, decoded as f64) * 100.0,
         )
     }
@@ -110,7 +120,7 @@ impl Results {
 /// The table of all results, their losses and the legend.
 pub fn table(results: &[Results]) -> String {
     let mut lines = vec![format!(
-        "{:<8} {:>5} {:>11} {:>11} {:>6} {:>10} {:>10} {:>6} {:>6} {:>6} {:>10}",
+        "{:<8} {:>5} {:>11} {:>11} {:>6} {:>10} {:>10} {:>6} {:>6} {:>6} {:>6} {:>6} {:>10}",
         "scenario",
         "bytes",
         "ceiling M/s",
@@ -121,6 +131,8 @@ pub fn table(results: &[Results]) -> String {
         "ratio",
         "busy c",
         "busy e",
+        "turn c",
+        "turn e",
         "published",
     )];
     lines.extend(results.iter().map(Results::row));
@@ -170,6 +182,7 @@ fn json_line(work: &Work, run: &Run, unix_seconds: u64) -> String {
     member("sent", &run.load.sent);
     member("envelopes", &run.outcome.envelopes);
     member("published", &run.outcome.published);
+    member("turns", &run.outcome.turns);
     member("in_window", &run.in_window);
     member("window_ns", &run.window_ns);
     member("cpu_ns", &run.time.cpu_ns);
@@ -207,8 +220,9 @@ mod tests {
             outcome: Outcome {
                 envelopes: 1000,
                 published: if is_engine { 900 } else { 0 },
+                turns: 50,
                 losses: vec![("lane_full", if is_engine { 100 } else { 0 })],
-                notes: vec![("turns", 3)],
+                notes: vec![("no_buffers", 3)],
             },
         }
     }
@@ -239,7 +253,7 @@ mod tests {
         let words: Vec<_> = row.split_whitespace().collect();
         assert_eq!(words[..5], ["tcp", "250", "10.000", "5.000", "0.50"]);
         assert_eq!(words[5..8], ["50.0", "100.0", "0.50"]);
-        assert_eq!(words[8..], ["50%", "50%", "90.0%"]);
+        assert_eq!(words[8..], ["50%", "50%", "20", "20", "90.0%"]);
         assert!(text.contains("engine   sent 3000  lane_full 300"), "{text}");
         assert!(!text.contains("ceiling  sent 3000  lane_full"), "{text}");
     }
@@ -252,7 +266,7 @@ mod tests {
             lines[0].starts_with("{\"unix_seconds\":7,\"scenario\":\"tcp\",\"side\":\"ceiling\",")
         );
         assert!(
-            lines[1].contains("\"lane_full\":100,\"turns\":3}"),
+            lines[1].contains("\"lane_full\":100,\"no_buffers\":3}"),
             "{}",
             lines[1]
         );

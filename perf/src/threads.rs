@@ -24,8 +24,8 @@ impl ThreadTime {
     }
 }
 
-/// The time of this process's thread with this name. A running thread's is some milliseconds behind,
-/// a sleeping one's exact.
+/// The time of this process's thread with this name. A running thread's is some milliseconds
+/// behind, a sleeping one's exact.
 ///
 /// # Errors
 /// If there is no such thread, or the kernel keeps no such statistics.
