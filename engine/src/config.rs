@@ -27,10 +27,9 @@ pub struct EngineConfig {
     /// Size of a lane, of which each shard has one to each frontend worker. A power of two.
     /// Default: 16 MiB.
     pub lane_bytes: ByteSize,
-    /// Receive buffers of a shard for UDP, 68 KiB each. A power of two. Default: 16, which are read
-    /// while they are still in the core's cache; what they cannot take waits in the socket.
+    /// Receive buffers of a shard for UDP, 68 KiB each. A power of two. Default: 64.
     pub udp_buffers: u16,
-    /// Receive buffers of a shard for TCP. A power of two. Default: 16, for the same reason.
+    /// Receive buffers of a shard for TCP. A power of two. Default: 64.
     pub tcp_buffers: u16,
     /// Size of a TCP receive buffer. Default: 32 KiB.
     pub tcp_buffer_bytes: ByteSize,
@@ -104,8 +103,8 @@ impl Default for EngineConfig {
                 version: Version::V1,
             }],
             lane_bytes: ByteSize::mib(16),
-            udp_buffers: 16,
-            tcp_buffers: 16,
+            udp_buffers: 64,
+            tcp_buffers: 64,
             tcp_buffer_bytes: ByteSize::kib(32),
             udp_receive_bytes: ByteSize::mib(16),
             connections_max: 1024,
