@@ -136,12 +136,29 @@ impl ConfigError {
 }
 
 impl EngineConfig {
+    /// Whether there is anything to listen to; without it there are no shards on io_uring.
+    pub const fn has_listeners(&self) -> bool {
+        !self.udp.is_empty() || !self.tcp.is_empty()
+    }
+
+    /// The cores with a shard on io_uring.
+    ///
+    /// # Errors
+    /// As [`Cores::resolve`].
+    pub fn shard_cores(&self) -> Result<Vec<usize>, ConfigError> {
+        if self.has_listeners() {
+            self.cores.resolve()
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
     /// Checks the settings against each other, the limits and this host, for `lane_count` lanes a
-    /// shard; gives the memory plan.
+    /// shard and `intake_count` shards that are driven by others; gives the memory plan.
     ///
     /// # Errors
     /// Names the first key that cannot be used.
-    pub fn check(&self, lane_count: usize) -> Result<MemoryPlan, ConfigError> {
+    pub fn check(&self, lane_count: usize, intake_count: usize) -> Result<MemoryPlan, ConfigError> {
         if lane_count > LANES_MAX {
             let problem = format!("{lane_count} frontend workers; at most {LANES_MAX}");
             return Err(ConfigError::new("frontends", problem));
@@ -168,7 +185,7 @@ impl EngineConfig {
             4096,
             1 << 30,
         )?;
-        MemoryPlan::of(self, lane_count)
+        MemoryPlan::of(self, lane_count, intake_count)
     }
 
     fn check_lane_bytes(&self) -> Result<(), ConfigError> {
@@ -231,7 +248,7 @@ mod tests {
 
     #[test]
     fn the_defaults_pass() {
-        let plan = EngineConfig::default().check(2).unwrap();
+        let plan = EngineConfig::default().check(2, 0).unwrap();
         assert!(plan.total_bytes() > 0);
     }
 
@@ -250,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_value_out_of_range_names_its_key() {
-        let check = |text: &str| parse(text).unwrap().check(2).unwrap_err().to_string();
+        let check = |text: &str| parse(text).unwrap().check(2, 0).unwrap_err().to_string();
         assert!(check("lane_bytes = \"3 MiB\"").starts_with("engine.lane_bytes: 3.0 MiB"));
         assert!(check("lane_bytes = 1024").starts_with("engine.lane_bytes"));
         assert!(check("udp_buffers = 3").starts_with("engine.udp_buffers: 3"));
@@ -258,14 +275,14 @@ mod tests {
         assert!(check("tcp_buffer_bytes = 7").starts_with("engine.tcp_buffer_bytes: 7"));
         assert!(check("connections_max = 0").starts_with("engine.connections_max: 0"));
         assert!(check("udp_receive_bytes = 1").starts_with("engine.udp_receive_bytes: 1"));
-        let lanes = EngineConfig::default().check(65).unwrap_err();
+        let lanes = EngineConfig::default().check(65, 0).unwrap_err();
         assert_eq!(lanes.key, "frontends");
     }
 
     #[test]
     fn a_ring_that_does_not_fit_the_plan_names_its_key() {
         let config = parse("cores = [0]\nlane_bytes = \"1 GiB\"").unwrap();
-        let error = config.check(3).unwrap_err();
+        let error = config.check(3, 1).unwrap_err();
         assert_eq!(error.key, "engine.lane_bytes");
         assert!(error.problem.contains("engine.memory_max"), "{error}");
     }

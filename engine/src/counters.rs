@@ -65,6 +65,8 @@ counters! {
         Signature = "signature_mismatch", "Shared-secret mode: the HMAC is missing or wrong.";
         DatagramTruncated = "datagram_truncated", "A datagram larger than a receive buffer.";
         FrameOversize = "frame_oversize", "A TCP frame whose length is over the limit; its connection is closed.";
+        MessageOversize = "message_oversize", "A gRPC message over 10 MiB; its stream is ended.";
+        Batch = "malformed_batch", "A gRPC message that is no batch of envelopes; the envelopes before the fault were taken.";
         FrameCut = "frame_cut", "A TCP connection that ended in the middle of a frame.";
     }
 }
@@ -76,6 +78,11 @@ counters! {
         Unwanted = "unwanted", "Records that the lane's reader did not ask for.";
         Full = "lane_full", "Records lost because the lane was full.";
     }
+}
+
+impl Loss {
+    /// Those of messages that hold several envelopes: a shard on io_uring takes no such messages.
+    pub const OF_MESSAGES: [Self; 2] = [Self::MessageOversize, Self::Batch];
 }
 
 /// A block of counters with one writer.

@@ -9,6 +9,7 @@
 //! As in every client, a field that comes twice counts with its last value, and a message that comes
 //! twice is merged.
 
+mod fields;
 mod memo;
 mod scan;
 mod text;
@@ -18,6 +19,7 @@ mod v2;
 use crate::clock::UnixNanos;
 use crate::counters::Loss;
 use crate::record::{Header, Kind, SourceRule, Version, source_hash};
+pub use fields::{Fields, fields, source};
 pub use memo::SourceMemo;
 use xxhash_rust::xxh64::Xxh64;
 

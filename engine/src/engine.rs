@@ -3,15 +3,18 @@
 use crate::config::{ConfigError, EngineConfig, MemoryPlan};
 use crate::counters::ShardCounters;
 use crate::ingest::Ingest;
+use crate::intake::Intake;
 use crate::lanes::{LaneReader, LaneState, connect};
 use crate::limits::DRAIN_TIMEOUT_MS;
 use crate::ring::{EventFd, Wake};
 use crate::route::{DemandCell, Routes};
 use crate::shard::Shard;
 use crate::uring::{RingError, Sockets, Uring, probe};
+use bytesize::ByteSize;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use std::io;
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -45,8 +48,8 @@ pub enum StartError {
 /// What anybody may see of a shard.
 #[derive(Clone, Debug)]
 pub struct ShardState {
-    /// The core that it is pinned to.
-    pub core: usize,
+    /// The core that it is pinned to, if it is.
+    pub core: Option<usize>,
     /// What it counted.
     pub counters: Arc<ShardCounters>,
     /// Its lanes, in the order of the frontend workers.
@@ -77,6 +80,33 @@ struct Running {
     bell: Arc<EventFd>,
 }
 
+/// The intake of a shard that somebody else drives, see [`Engine::add_intake`].
+#[derive(Debug)]
+pub struct DrivenIntake {
+    intake: Intake,
+    is_running: Arc<AtomicBool>,
+}
+
+impl Deref for DrivenIntake {
+    type Target = Intake;
+
+    fn deref(&self) -> &Intake {
+        &self.intake
+    }
+}
+
+impl DerefMut for DrivenIntake {
+    fn deref_mut(&mut self) -> &mut Intake {
+        &mut self.intake
+    }
+}
+
+impl Drop for DrivenIntake {
+    fn drop(&mut self) {
+        self.is_running.store(false, Ordering::Release);
+    }
+}
+
 /// What a shard's thread needs to build its shard.
 struct Parts {
     core: usize,
@@ -96,8 +126,10 @@ impl Engine {
     /// # Errors
     /// Says which setting, address or kernel feature stands in the way; nothing runs then.
     pub fn start(config: &EngineConfig, readers: &mut [LaneReader]) -> Result<Self, StartError> {
-        config.check(readers.len())?;
-        probe()?;
+        config.check(readers.len(), 0)?;
+        if config.has_listeners() {
+            probe()?;
+        }
         let mut config = config.clone();
         resolve_addresses(&mut config)?;
         let mut engine = Self {
@@ -106,20 +138,39 @@ impl Engine {
             udp: config.udp.iter().map(|listener| listener.address).collect(),
             tcp: config.tcp.iter().map(|listener| listener.address).collect(),
         };
-        for core in config.cores.resolve()? {
+        for core in config.shard_cores()? {
             let parts = Parts::new(core, &config, readers)?;
-            engine.states.push(ShardState {
-                core,
-                counters: parts.counters.clone(),
-                lanes: parts.lanes.states(),
-                is_running: parts.is_running.clone(),
-            });
+            engine.states.push(parts.state());
             engine.threads.push(parts.spawn()?);
         }
         Ok(engine)
     }
 
-    /// Every shard, in the order of the config's cores.
+    /// Adds a shard that the caller drives, from a thread of its own choice. It counts as running
+    /// until its intake is dropped; readers finish only after that.
+    pub fn add_intake(
+        &mut self,
+        core: Option<usize>,
+        lane_bytes: ByteSize,
+        readers: &mut [LaneReader],
+    ) -> DrivenIntake {
+        let cells: Vec<_> = readers.iter().map(LaneReader::demand).collect();
+        let lanes = connect(readers, bytes(lane_bytes));
+        let counters = Arc::<ShardCounters>::default();
+        let is_running = Arc::new(AtomicBool::new(true));
+        self.states.push(ShardState {
+            core,
+            counters: counters.clone(),
+            lanes: lanes.states(),
+            is_running: is_running.clone(),
+        });
+        DrivenIntake {
+            intake: Intake::new(Routes::new(&cells), lanes, counters),
+            is_running,
+        }
+    }
+
+    /// Every shard: those of the config's cores in their order, then those that were added.
     pub fn shards(&self) -> &[ShardState] {
         &self.states
     }
@@ -153,12 +204,17 @@ impl Engine {
     }
 }
 
-/// The memory plan that [`Engine::start`] will hold to, for this many frontend workers.
+/// The memory plan that [`Engine::start`] will hold to, for this many frontend workers and driven
+/// intakes.
 ///
 /// # Errors
 /// As [`EngineConfig::check`].
-pub fn memory_plan(config: &EngineConfig, lane_count: usize) -> Result<MemoryPlan, ConfigError> {
-    config.check(lane_count)
+pub fn memory_plan(
+    config: &EngineConfig,
+    lane_count: usize,
+    intake_count: usize,
+) -> Result<MemoryPlan, ConfigError> {
+    config.check(lane_count, intake_count)
 }
 
 /// Pins the calling thread to a core.
@@ -177,18 +233,26 @@ impl Parts {
         config: &EngineConfig,
         readers: &mut [LaneReader],
     ) -> Result<Self, StartError> {
-        let lane_bytes = usize::try_from(config.lane_bytes.as_u64()).unwrap_or(usize::MAX);
         Ok(Self {
             core,
             config: config.clone(),
             sockets: open_sockets(config)?,
             routes: readers.iter().map(LaneReader::demand).collect(),
-            lanes: connect(readers, lane_bytes),
+            lanes: connect(readers, bytes(config.lane_bytes)),
             counters: Arc::default(),
             is_running: Arc::new(AtomicBool::new(true)),
             stop: Arc::default(),
             bell: Arc::new(EventFd::new().map_err(StartError::Thread)?),
         })
+    }
+
+    fn state(&self) -> ShardState {
+        ShardState {
+            core: Some(self.core),
+            counters: self.counters.clone(),
+            lanes: self.lanes.states(),
+            is_running: self.is_running.clone(),
+        }
     }
 
     /// Starts the thread and waits until its ring stands.
@@ -228,11 +292,13 @@ impl Parts {
         Ok(Shard::new(
             ring,
             ingest,
-            Routes::new(&self.routes),
-            self.lanes,
-            self.counters,
+            Intake::new(Routes::new(&self.routes), self.lanes, self.counters),
         ))
     }
+}
+
+fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }
 
 fn serve(mut shard: Shard<Uring>, stop: &AtomicBool) -> io::Result<()> {
@@ -271,7 +337,7 @@ fn resolve_addresses(config: &mut EngineConfig) -> Result<(), StartError> {
 
 fn open_sockets(config: &EngineConfig) -> Result<Sockets, StartError> {
     let mut sockets = Sockets::default();
-    let receive_bytes = usize::try_from(config.udp_receive_bytes.as_u64()).unwrap_or(usize::MAX);
+    let receive_bytes = bytes(config.udp_receive_bytes);
     for udp in &config.udp {
         let address = udp.address;
         let listen = |error| StartError::Listen {

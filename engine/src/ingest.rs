@@ -23,7 +23,7 @@ pub struct Entry {
 
 impl Entry {
     /// Over UDP we are the agent that emitters talk to.
-    const fn agent(version: Version) -> Self {
+    pub const fn agent(version: Version) -> Self {
         Self {
             version,
             source_rule: SourceRule::Origin,
@@ -31,8 +31,8 @@ impl Entry {
         }
     }
 
-    /// Over TCP we are the Doppler that agents talk to.
-    const fn doppler(version: Version) -> Self {
+    /// Over TCP and gRPC we are the Doppler that agents talk to.
+    pub const fn doppler(version: Version) -> Self {
         Self {
             version,
             source_rule: SourceRule::DeploymentJob,

@@ -34,6 +34,8 @@ pub mod route;
 
 pub mod lanes;
 
+pub mod intake;
+
 pub mod shard;
 
 pub mod engine;

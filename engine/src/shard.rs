@@ -1,15 +1,11 @@
 //! The loop of one core: everything that has arrived, then everything that must leave.
 
-use crate::clock::UnixNanos;
-use crate::counters::{Counter, Loss, ShardCounters};
-use crate::decode::{self, SourceMemo};
-use crate::ingest::{Entry, Ingest};
+use crate::counters::{Counter, Loss};
+use crate::ingest::Ingest;
+use crate::intake::Intake;
 use crate::kernel::{ConnectionIndex, End, Event, Kernel, ListenerIndex, Verdict};
-use crate::lanes::Lanes;
 use crate::limits::{COMPLETIONS_PER_TURN_MAX, IDLE_WAIT_MS};
-use crate::route::Routes;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A shard: a kernel's end, and the path from its completions to the lanes.
@@ -19,38 +15,16 @@ pub struct Shard<K> {
     path: Path,
 }
 
-/// Ingest → decode → route → publish, with the counting of what is lost on the way.
+/// From completions to frames, and what becomes of them.
 #[derive(Debug)]
 struct Path {
     ingest: Ingest,
-    out: Out,
-}
-
-#[derive(Debug)]
-struct Out {
-    sources: SourceMemo,
-    routes: Routes,
-    lanes: Lanes,
-    counters: Arc<ShardCounters>,
-    now: UnixNanos,
+    out: Intake,
 }
 
 impl<K: Kernel> Shard<K> {
     /// All that a shard owns. After this it takes no more memory.
-    pub fn new(
-        kernel: K,
-        ingest: Ingest,
-        routes: Routes,
-        lanes: Lanes,
-        counters: Arc<ShardCounters>,
-    ) -> Self {
-        let out = Out {
-            sources: SourceMemo::default(),
-            routes,
-            lanes,
-            counters,
-            now: UnixNanos::default(),
-        };
+    pub const fn new(kernel: K, ingest: Ingest, out: Intake) -> Self {
         Self {
             kernel,
             path: Path { ingest, out },
@@ -95,15 +69,13 @@ impl<K: Kernel> Shard<K> {
 
     fn take(&mut self) -> usize {
         let Self { kernel, path } = self;
-        path.out.now = kernel.now();
-        path.out.routes.refresh();
+        path.out.start_turn(kernel.now());
         let count = kernel.reap(COMPLETIONS_PER_TURN_MAX, &mut |event| path.event(event));
-        path.out.lanes.commit();
-        path.out
-            .counters
-            .set_kernel_dropped(kernel.dropped(count == 0));
+        path.out.commit();
+        let counters = path.out.counters();
+        counters.set_kernel_dropped(kernel.dropped(count == 0));
         if count > 0 {
-            path.out.counters.turn(kernel.now().since(path.out.now));
+            counters.turn(kernel.now().since(path.out.now()));
         }
         count
     }
@@ -126,16 +98,16 @@ impl Path {
                 connection,
                 listener,
             } => {
-                self.out.count(Counter::ConnectionsOpened);
+                self.out.count(Counter::ConnectionsOpened, 1);
                 self.ingest.open(connection, listener);
             }
             Event::Closed { connection, end } => self.closed(connection, end),
-            Event::Refused => self.out.count(Counter::ConnectionsRefused),
-            Event::NoBuffers => self.out.count(Counter::NoBuffers),
+            Event::Refused => self.out.count(Counter::ConnectionsRefused, 1),
+            Event::NoBuffers => self.out.count(Counter::NoBuffers, 1),
             Event::CqOverflow(count) => {
-                self.out.counters.add(Counter::CqOverflow, count.into());
+                self.out.count(Counter::CqOverflow, count.into());
             }
-            Event::Failed => self.out.count(Counter::KernelErrors),
+            Event::Failed => self.out.count(Counter::KernelErrors, 1),
             Event::Woken => {}
         }
         Verdict::Keep
@@ -144,7 +116,7 @@ impl Path {
     #[inline]
     fn chunk(&mut self, connection: ConnectionIndex, bytes: &[u8]) -> Verdict {
         let Self { ingest, out } = self;
-        out.counters.add(Counter::BytesReceived, bytes.len() as u64);
+        out.count(Counter::BytesReceived, bytes.len() as u64);
         let outcome = ingest.chunk(connection, bytes, |entry, frame| out.frame(entry, frame));
         if outcome.is_ok() {
             return Verdict::Keep;
@@ -162,14 +134,14 @@ impl Path {
         truncated: bool,
     ) {
         let Self { ingest, out } = self;
-        out.counters.add(Counter::BytesReceived, bytes.len() as u64);
+        out.count(Counter::BytesReceived, bytes.len() as u64);
         if truncated {
-            out.count(Counter::Datagrams);
+            out.count(Counter::Datagrams, 1);
             out.lost(Loss::DatagramTruncated);
             return;
         }
         ingest.datagrams(listener, bytes, segment_bytes, |entry, frame| {
-            out.count(Counter::Datagrams);
+            out.count(Counter::Datagrams, 1);
             match frame {
                 Ok(frame) => out.frame(entry, frame),
                 Err(loss) => out.lost(loss),
@@ -178,56 +150,14 @@ impl Path {
     }
 
     fn closed(&mut self, connection: ConnectionIndex, end: End) {
-        self.out.count(match end {
+        let counter = match end {
             End::Ended => Counter::ConnectionsEnded,
             End::Reset => Counter::ConnectionsReset,
             End::Cut => Counter::ConnectionsCut,
-        });
+        };
+        self.out.count(counter, 1);
         if let Some(loss) = self.ingest.close(connection, end) {
             self.out.lost(loss);
         }
-    }
-}
-
-impl Out {
-    /// The path of every frame; its losses are counted on one line.
-    #[inline]
-    fn frame(&mut self, entry: Entry, frame: &[u8]) {
-        self.count(Counter::Received);
-        let published = decode::envelope(frame, entry.version, entry.source_rule)
-            .and_then(|envelope| check_event(entry, envelope))
-            .map(|envelope| self.publish(&envelope));
-        if let Err(loss) = published {
-            self.counters.lose(loss);
-        }
-    }
-
-    #[inline]
-    fn publish(&mut self, envelope: &decode::Envelope<'_>) {
-        self.count(Counter::Decoded);
-        let source_hash = self.sources.hash(&envelope.source);
-        let header = envelope.header_with(self.now, source_hash);
-        self.lanes
-            .publish(self.routes.of(&header), &header, envelope.bytes);
-    }
-
-    /// A frame that was lost before it could be read.
-    fn lost(&self, loss: Loss) {
-        self.count(Counter::Received);
-        self.counters.lose(loss);
-    }
-
-    #[inline]
-    fn count(&self, counter: Counter) {
-        self.counters.add(counter, 1);
-    }
-}
-
-#[inline]
-fn check_event(entry: Entry, envelope: decode::Envelope<'_>) -> Result<decode::Envelope<'_>, Loss> {
-    if entry.needs_event && !envelope.has_event {
-        Err(Loss::EventMissing)
-    } else {
-        Ok(envelope)
     }
 }

@@ -129,7 +129,9 @@ impl Receiver {
     pub fn thread_name(&self) -> String {
         match self {
             Self::Ceiling { core, .. } => ceiling::thread_name(*core),
-            Self::Engine { engine, .. } => format!("shard-{}", shard(engine).core),
+            Self::Engine { engine, .. } => {
+                format!("shard-{}", shard(engine).core.unwrap_or_default())
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use hydrant_engine::config::EngineConfig;
 use hydrant_engine::counters::ShardCounters;
 use hydrant_engine::ingest::Ingest;
+use hydrant_engine::intake::Intake;
 use hydrant_engine::kernel::Kernel;
 use hydrant_engine::lanes::{LaneReader, LaneState, connect};
 use hydrant_engine::route::{Demand, Routes};
@@ -38,7 +39,7 @@ impl<K: Kernel> Rig<K> {
         let ingest = Ingest::new(config);
         let [reader] = readers;
         Self {
-            shard: Shard::new(kernel, ingest, routes, lanes, counters.clone()),
+            shard: Shard::new(kernel, ingest, Intake::new(routes, lanes, counters.clone())),
             counters,
             reader,
             lane,

@@ -23,13 +23,18 @@ pub struct MemoryPlan {
 }
 
 impl MemoryPlan {
-    pub(super) fn of(config: &EngineConfig, lane_count: usize) -> Result<Self, ConfigError> {
-        let shards = config.cores.resolve()?.len() as u64;
+    pub(super) fn of(
+        config: &EngineConfig,
+        lane_count: usize,
+        intake_count: usize,
+    ) -> Result<Self, ConfigError> {
+        let shards = config.shard_cores()?.len() as u64;
+        let producers = shards + intake_count as u64;
         let mut plan = Self::default();
         plan.add(
             "engine.lane_bytes",
-            format!("{shards} shards × {lane_count} lanes"),
-            (shards * lane_count as u64).saturating_mul(config.lane_bytes.as_u64()),
+            format!("{producers} shards × {lane_count} lanes"),
+            (producers * lane_count as u64).saturating_mul(config.lane_bytes.as_u64()),
         );
         plan.add(
             "engine.udp_buffers",

@@ -112,6 +112,15 @@ impl<'b> Scan<'b> {
         }
     }
 
+    /// A field of bytes.
+    #[inline(always)]
+    pub(super) fn bytes(&mut self) -> Result<&'b [u8], Loss> {
+        let length = self.length()?;
+        let rest = self.rest;
+        self.advance(length)?;
+        Ok(&rest[..length])
+    }
+
     #[inline(always)]
     pub(super) fn skip_bytes(&mut self) -> Result<(), Loss> {
         let length = self.length()?;

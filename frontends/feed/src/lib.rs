@@ -14,6 +14,12 @@ pub mod convert;
 
 pub mod select;
 
+pub mod select_v2;
+
 pub mod group;
 
+pub mod membership;
+
 pub mod outbox;
+
+pub mod batches;

@@ -1,32 +1,49 @@
 //! What waits for a session: bounded in bytes, the oldest lost first.
 
 use bytes::Bytes;
-use std::cell::Cell;
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that a waiting message takes beside its own.
 pub const MESSAGE_OVERHEAD_BYTES: usize = size_of::<Bytes>();
 
 /// What all outboxes of a worker may hold together: each may be large, not all at once.
+///
+/// Atomic only so that an outbox can be sent; the worker's one thread adds and takes.
 #[derive(Debug)]
 pub struct Budget {
-    bytes: Cell<usize>,
+    bytes: AtomicUsize,
     bytes_max: usize,
 }
 
 impl Budget {
     /// A budget of which nothing is used.
-    pub fn new(bytes_max: usize) -> Rc<Self> {
-        Rc::new(Self {
-            bytes: Cell::new(0),
+    pub fn new(bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            bytes: AtomicUsize::new(0),
             bytes_max,
         })
     }
 
     /// Bytes in use.
     pub fn bytes(&self) -> usize {
-        self.bytes.get()
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether so much more fits.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.bytes() + bytes <= self.bytes_max
+    }
+
+    /// Takes so much of it.
+    pub fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Gives so much of it back.
+    pub fn give_back(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -39,7 +56,7 @@ pub struct Outbox {
     messages: VecDeque<Bytes>,
     bytes: usize,
     bytes_max: usize,
-    budget: Rc<Budget>,
+    budget: Arc<Budget>,
 }
 
 impl Outbox {
@@ -49,7 +66,7 @@ impl Outbox {
     }
 
     /// An empty outbox for at most `bytes_max`, as far as the budget allows.
-    pub fn within(budget: Rc<Budget>, bytes_max: usize) -> Self {
+    pub fn within(budget: Arc<Budget>, bytes_max: usize) -> Self {
         Self {
             messages: VecDeque::new(),
             bytes: 0,
@@ -79,12 +96,12 @@ impl Outbox {
     }
 
     fn has_room(&self, size: usize) -> bool {
-        self.bytes + size <= self.bytes_max && self.budget.bytes() + size <= self.budget.bytes_max
+        self.bytes + size <= self.bytes_max && self.budget.has_room(size)
     }
 
     fn add(&mut self, size: usize) {
         self.bytes += size;
-        self.budget.bytes.set(self.budget.bytes() + size);
+        self.budget.add(size);
     }
 
     /// The oldest message.
@@ -92,7 +109,7 @@ impl Outbox {
         let message = self.messages.pop_front()?;
         let size = message.len() + MESSAGE_OVERHEAD_BYTES;
         self.bytes -= size;
-        self.budget.bytes.set(self.budget.bytes() - size);
+        self.budget.give_back(size);
         Some(message)
     }
 
@@ -111,7 +128,7 @@ impl Outbox {
     pub fn clear(&mut self) -> u64 {
         let count = self.messages.len() as u64;
         self.messages.clear();
-        self.budget.bytes.set(self.budget.bytes() - self.bytes);
+        self.budget.give_back(self.bytes);
         self.bytes = 0;
         count
     }
@@ -119,7 +136,7 @@ impl Outbox {
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        self.budget.bytes.set(self.budget.bytes() - self.bytes);
+        self.budget.give_back(self.bytes);
     }
 }
 

@@ -216,7 +216,7 @@ fn balanced(ledger: &Ledger) -> Result<(), CommandError> {
 #[expect(clippy::print_stdout, reason = "the operator reads it")]
 fn check(config: &Config) -> Result<(), CommandError> {
     let plan = config.plan()?;
-    let shards = config.engine.cores.resolve().map_err(LoadError::from)?;
+    let shards = config.engine.shard_cores().map_err(LoadError::from)?;
     println!("the configuration is good\n\nthreads");
     for (index, core) in shards.iter().enumerate() {
         println!("  shard-{index:<12} core {core}");

@@ -102,7 +102,7 @@ impl Config {
     /// # Errors
     /// Names the first key that cannot be used.
     pub fn plan(&self) -> Result<MemoryPlan, LoadError> {
-        let mut plan = memory_plan(&self.engine, self.workers().len())?;
+        let mut plan = memory_plan(&self.engine, self.workers().len(), 0)?;
         self.websocket
             .check()
             .map_err(|error| LoadError::Frontend(error.to_string()))?;
@@ -143,7 +143,7 @@ impl Config {
                 error
             })?,
             None => {
-                let shards = self.engine.cores.resolve()?;
+                let shards = self.engine.shard_cores()?;
                 available_cores()
                     .into_iter()
                     .filter(|core| !shards.contains(core))

@@ -16,10 +16,7 @@ impl Display for Dump<'_> {
             shard_thread(f, index, shard, self.0)?;
         }
         for worker in &self.0.frontends {
-            let core = worker
-                .core
-                .map_or_else(|| "not pinned".to_owned(), |core| format!("core {core}"));
-            writeln!(f, "thread {}: {core}", worker.frontend)?;
+            writeln!(f, "thread {}: {}", worker.frontend, core(worker.core))?;
             for session in worker.sessions() {
                 let waiting = session.counters.waiting();
                 let (name, peer, note) = (&session.name, &session.peer, session.note());
@@ -28,6 +25,10 @@ impl Display for Dump<'_> {
         }
         writeln!(f, "{}", Ledger::of(self.0))
     }
+}
+
+fn core(core: Option<usize>) -> String {
+    core.map_or_else(|| "not pinned".to_owned(), |core| format!("core {core}"))
 }
 
 fn shard_thread(
@@ -41,7 +42,7 @@ fn shard_thread(
     } else {
         "stopped"
     };
-    writeln!(f, "thread shard-{index}: core {}, {life}", shard.core)?;
+    writeln!(f, "thread shard-{index}: {}, {life}", core(shard.core))?;
     for counter in Counter::ALL {
         writeln!(f, "  {} {}", counter.name(), shard.counters.get(*counter))?;
     }

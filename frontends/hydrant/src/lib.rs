@@ -22,4 +22,6 @@ pub mod tail;
 
 pub mod demo;
 
+pub mod roles;
+
 pub mod cli;

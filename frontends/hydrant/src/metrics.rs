@@ -94,7 +94,10 @@ fn shards(state: &ServerState) -> impl Iterator<Item = (Labels, &ShardState)> {
     let labels = |index: usize, shard: &ShardState| {
         vec![
             ("shard", index.to_string()),
-            ("core", shard.core.to_string()),
+            (
+                "core",
+                shard.core.map_or_else(String::new, |core| core.to_string()),
+            ),
         ]
     };
     state

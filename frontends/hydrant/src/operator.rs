@@ -115,8 +115,8 @@ impl Endpoint {
     fn health(&self) -> Response<Full<Bytes>> {
         match self.state.stopped_shards().as_slice() {
             [] => text(StatusCode::OK, "ok\n"),
-            cores => {
-                let body = format!("shards on cores {cores:?} have stopped\n");
+            shards => {
+                let body = format!("shards {shards:?} have stopped\n");
                 text(StatusCode::SERVICE_UNAVAILABLE, body)
             }
         }

@@ -164,7 +164,10 @@ impl fmt::Display for Server {
         )?;
         let mut threads = String::new();
         for shard in &self.state.shards {
-            write!(threads, " shard@{}", shard.core)?;
+            match shard.core {
+                Some(core) => write!(threads, " shard@{core}")?,
+                None => write!(threads, " shard")?,
+            }
         }
         for worker in &self.state.frontends {
             match worker.core {

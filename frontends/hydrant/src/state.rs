@@ -14,9 +14,9 @@ pub struct ServerState {
 }
 
 impl ServerState {
-    /// The cores of shards that are not running any more.
+    /// The shards, by index, that are not running any more.
     pub fn stopped_shards(&self) -> Vec<usize> {
-        let stopped = self.shards.iter().filter(|shard| !shard.is_running());
-        stopped.map(|shard| shard.core).collect()
+        let stopped = |index: &usize| !self.shards[*index].is_running();
+        (0..self.shards.len()).filter(stopped).collect()
     }
 }

@@ -1,9 +1,13 @@
 //! Loggregator's gRPC, without decoding its messages: services whose messages are bytes, and how
-//! envelopes lie in them.
+//! envelopes lie in them; and connections under Loggregator's mutual TLS.
 
 pub mod codec;
 
 pub mod batch;
+
+pub mod tls;
+
+pub mod channel;
 
 mod generated;
 

@@ -22,7 +22,7 @@ pub(crate) struct Register {
     demand: DemandCell,
     limits: Limits,
     /// What all outboxes may hold together.
-    budget: Rc<Budget>,
+    budget: Arc<Budget>,
     table: RefCell<Table>,
     session_count: Cell<usize>,
     is_stopping: Cell<bool>,

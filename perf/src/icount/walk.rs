@@ -9,6 +9,7 @@ use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::config::{EngineConfig, TcpConfig, UdpConfig};
 use hydrant_engine::decode::{self, SourceMemo};
 use hydrant_engine::ingest::Ingest;
+use hydrant_engine::intake::Intake;
 use hydrant_engine::kernel::{ConnectionIndex, Event, Kernel, ListenerIndex, Verdict};
 use hydrant_engine::lanes::{LaneReader, Lanes, connect};
 use hydrant_engine::record::{SourceRule, Version};
@@ -103,9 +104,7 @@ fn walk_shard(pool: Pool, case: Case, reader: LaneReader, envelopes: usize) -> i
     let mut shard = Shard::new(
         replay,
         Ingest::new(&config),
-        Routes::new(&[demand]),
-        lanes,
-        Arc::default(),
+        Intake::new(Routes::new(&[demand]), lanes, Arc::default()),
     );
     turn_of_a_shard(&mut shard)?; // Opens the connection.
     let mut read = Read::default();

@@ -7,6 +7,7 @@ use super::ports;
 use crate::random::{Rng, chance};
 use hydrant_engine::counters::{LaneCounter, ShardCounters};
 use hydrant_engine::ingest::Ingest;
+use hydrant_engine::intake::Intake;
 use hydrant_engine::lanes::{LaneReader, LaneState, connect};
 use hydrant_engine::route::Routes;
 use hydrant_engine::shard::Shard;
@@ -70,9 +71,7 @@ impl Run {
             shard: Shard::new(
                 SimKernel::new(random.fork(), dials.clone(), LANE_COUNT),
                 Ingest::new(&ports::config()),
-                Routes::new(&cells),
-                lanes,
-                counters.clone(),
+                Intake::new(Routes::new(&cells), lanes, counters.clone()),
             ),
             counters,
             readers,

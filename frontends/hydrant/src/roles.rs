@@ -1,0 +1,148 @@
+//! Upstream's executables, each a role that this program takes: the same names, environment
+//! variables and lines on stderr, so that a BOSH job or a test suite can start it in their place.
+//!
+//! A role reads its variables into settings in upstream's units.
+
+pub mod doppler;
+pub mod duration;
+pub mod env;
+pub mod gateway;
+pub mod log;
+pub mod rlp;
+
+use bytesize::ByteSize;
+use log::{Log, Stamp};
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::path::Path;
+
+/// What this program can be started as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Takes envelopes in and gives them to subscribers.
+    Doppler,
+    /// Gives v2 subscribers the envelopes of all routers.
+    ReverseLogProxy,
+    /// Gives HTTP clients what the reverse log proxy has.
+    Gateway,
+}
+
+impl Role {
+    /// Upstream's names: of the executable, and of its source folder or BOSH job.
+    pub const NAMES: [(&'static str, Self); 6] = [
+        ("doppler", Self::Doppler),
+        ("router", Self::Doppler),
+        ("rlp", Self::ReverseLogProxy),
+        ("reverse_log_proxy", Self::ReverseLogProxy),
+        ("rlp-gateway", Self::Gateway),
+        ("reverse_log_proxy_gateway", Self::Gateway),
+    ];
+
+    /// The role of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        let names = Self::NAMES.iter();
+        names
+            .clone()
+            .find(|(known, _)| *known == name)
+            .map(|(_, role)| *role)
+    }
+
+    /// The role that an executable at `path` takes without being told.
+    pub fn of_program(path: &OsStr) -> Option<Self> {
+        Self::named(Path::new(path).file_name()?.to_str()?)
+    }
+}
+
+/// Why a role ends at once: upstream's last line.
+#[derive(Debug, thiserror::Error)]
+#[error("{problem}")]
+pub struct Fatal {
+    log: Log,
+    problem: String,
+}
+
+impl Fatal {
+    /// To be said in a log whose lines start so.
+    pub fn new(stamp: Stamp, problem: impl Display) -> Self {
+        let problem = problem.to_string();
+        Self {
+            log: Log::new(stamp),
+            problem,
+        }
+    }
+
+    /// Says it.
+    pub fn tell(&self) {
+        self.log.line(self);
+    }
+}
+
+/// The suites that upstream knows for TLS 1.2.
+const SUITES: [&str; 2] = [
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+];
+
+/// The suites of a list that are known; none, which stands for both, if it is empty.
+fn suites(named: Vec<String>, stamp: Stamp) -> Result<Vec<String>, Fatal> {
+    let known = named.iter().filter(|name| SUITES.contains(&name.as_str()));
+    let known: Vec<String> = known.cloned().collect();
+    if known.is_empty() && !named.is_empty() {
+        let problem = "no valid ciphers provided for TLS configuration";
+        return Err(Fatal::new(stamp, problem));
+    }
+    Ok(known)
+}
+
+/// What an envelope is planned to take in a buffer: most logs take less.
+const ENVELOPE_BYTES_PLANNED: u64 = 1024;
+
+/// The bytes of a buffer that upstream would give room for so many envelopes, but never less than
+/// `least`, our own default: BOSH's sizes are small, and what would not be lost without them must
+/// not be lost with them.
+pub fn buffer_bytes(envelopes: u64, least: ByteSize) -> ByteSize {
+    let planned = envelopes.saturating_mul(ENVELOPE_BYTES_PLANNED);
+    ByteSize::b(planned.max(least.as_u64()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_known_by_their_names() {
+        let role = |path: &str| Role::of_program(OsStr::new(path));
+        assert_eq!(
+            role("/var/vcap/packages/doppler/doppler"),
+            Some(Role::Doppler)
+        );
+        assert_eq!(role("router"), Some(Role::Doppler));
+        assert_eq!(role("./rlp"), Some(Role::ReverseLogProxy));
+        assert_eq!(role("reverse_log_proxy"), Some(Role::ReverseLogProxy));
+        assert_eq!(role("/x/rlp-gateway"), Some(Role::Gateway));
+        assert_eq!(role("reverse_log_proxy_gateway"), Some(Role::Gateway));
+        for other in ["hydrant", "/doppler/hydrant", "doppler2", "", "/"] {
+            assert_eq!(role(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn unknown_suites_are_skipped_unless_there_are_no_others() {
+        let named = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            suites(names, Stamp::Seconds)
+        };
+        assert!(named(&[]).unwrap().is_empty());
+        assert_eq!(named(&["TLS_FOO", SUITES[1]]).unwrap(), [SUITES[1]]);
+        let error = named(&["TLS_FOO", ""]).unwrap_err().to_string();
+        assert_eq!(error, "no valid ciphers provided for TLS configuration");
+    }
+
+    #[test]
+    fn a_small_buffer_is_not_smaller_than_ours() {
+        let least = ByteSize::mib(4);
+        assert_eq!(buffer_bytes(1_000, least), least);
+        assert_eq!(buffer_bytes(8 * 1024, least), ByteSize::mib(8));
+        assert_eq!(buffer_bytes(u64::MAX, least), ByteSize::b(u64::MAX));
+    }
+}

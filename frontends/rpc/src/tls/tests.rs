@@ -1,0 +1,4 @@
+mod loading;
+mod peers;
+mod reloading;
+pub(crate) mod rig;
