@@ -4,10 +4,12 @@
 //! Neither direction keeps everything. What v1 knows and v2 has no field for travels in tags,
 //! and comes back out of them.
 
+mod converge;
 mod tags;
 mod to_v1;
 mod to_v2;
 
+pub use converge::{deprecate_tags, prefer_tags};
 pub use to_v1::to_v1;
 pub use to_v2::{SourceFallback, to_v2};
 

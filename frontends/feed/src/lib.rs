@@ -23,3 +23,5 @@ pub mod membership;
 pub mod outbox;
 
 pub mod batches;
+
+pub mod routers;

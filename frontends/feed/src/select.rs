@@ -15,6 +15,8 @@ pub enum Selector {
     App {
         /// The app's id.
         id: String,
+        /// Of these kinds.
+        kinds: KindSet,
         /// Its hash, by which records are found.
         source_hash: u64,
     },
@@ -50,8 +52,16 @@ impl Selector {
 
     /// The stream of an app.
     pub fn app(id: &str) -> Self {
+        Self::everything().of_app(id)
+    }
+
+    /// What of this is about the app.
+    #[must_use]
+    pub fn of_app(self, id: &str) -> Self {
+        let (Self::Firehose(kinds) | Self::App { kinds, .. }) = self;
         Self::App {
             id: id.to_owned(),
+            kinds,
             source_hash: source_hash(id.as_bytes()),
         }
     }
@@ -61,9 +71,15 @@ impl Selector {
     pub fn add_to(&self, demand: Demand) -> Demand {
         match self {
             Self::Firehose(kinds) => demand.with_kinds(*kinds),
-            Self::App { id, .. } if id == SYSTEM => demand.with_kinds(KindSet::ALL),
+            Self::App { id, kinds, .. } if id == SYSTEM => demand.with_kinds(*kinds),
             Self::App { source_hash, .. } => demand.with_source(*source_hash, APP_KINDS),
         }
+    }
+
+    /// Whether it may select envelopes of this kind.
+    pub const fn selects_kind(&self, kind: Kind) -> bool {
+        let (Self::Firehose(kinds) | Self::App { kinds, .. }) = self;
+        kinds.contains(kind)
     }
 
     /// Whether the record may be selected; a cheap look at its header.
@@ -71,10 +87,24 @@ impl Selector {
     pub fn may_select(&self, record: &Record<'_>) -> bool {
         match self {
             Self::Firehose(kinds) => kinds.contains(record.header.kind),
-            Self::App { id, .. } if id == SYSTEM => true,
-            Self::App { source_hash, .. } => {
-                record.header.source_hash == *source_hash && APP_KINDS.contains(record.header.kind)
+            Self::App { id, kinds, .. } if id == SYSTEM => kinds.contains(record.header.kind),
+            Self::App {
+                source_hash, kinds, ..
+            } => {
+                record.header.source_hash == *source_hash
+                    && APP_KINDS.contains(record.header.kind)
+                    && kinds.contains(record.header.kind)
             }
+        }
+    }
+
+    /// The hash of the only source that it selects, if there is one.
+    pub fn source_hash(&self) -> Option<u64> {
+        match self {
+            Self::App {
+                id, source_hash, ..
+            } if id != SYSTEM => Some(*source_hash),
+            Self::App { .. } | Self::Firehose(_) => None,
         }
     }
 
@@ -163,9 +193,19 @@ mod tests {
     }
 
     #[test]
+    fn an_app_stream_can_be_of_some_kinds() {
+        assert!(selects(&Selector::logs().of_app("a"), &log("a")));
+        assert!(!selects(&Selector::logs().of_app("a"), &log("b")));
+        assert!(!selects(&Selector::metrics().of_app("a"), &log("a")));
+        assert!(selects(&Selector::metrics().of_app("system"), &counter()));
+        assert!(!selects(&Selector::logs().of_app("system"), &counter()));
+    }
+
+    #[test]
     fn an_equal_hash_is_not_enough() {
         let forged = Selector::App {
             id: "b".into(),
+            kinds: KindSet::ALL,
             source_hash: source_hash(b"a"),
         };
         assert!(!selects(&forged, &log("a")));

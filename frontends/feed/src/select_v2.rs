@@ -64,6 +64,11 @@ impl SelectorV2 {
         }
     }
 
+    /// Whether it may select envelopes of this kind.
+    pub const fn selects_kind(&self, kind: Kind) -> bool {
+        self.kinds().contains(kind)
+    }
+
     /// Whether the record may be selected; a cheap look at its header.
     #[inline]
     pub fn may_select(&self, record: &Record<'_>) -> bool {

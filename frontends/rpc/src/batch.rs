@@ -75,6 +75,11 @@ impl<'b> Iterator for Elements<'b> {
 }
 
 impl<'b> Elements<'b> {
+    /// What has not been taken apart so far.
+    pub const fn rest(&self) -> &'b [u8] {
+        self.rest
+    }
+
     fn varint(&mut self) -> Result<u64, Malformed> {
         let mut number = 0;
         for (index, &byte) in self.rest.iter().take(VARINT_BYTES_MAX).enumerate() {

@@ -6,7 +6,6 @@ use hydrant_engine::lanes::Place;
 use hydrant_engine::record::Record;
 use hydrant_engine::route::Demand;
 use hydrant_feed::group;
-use hydrant_feed::select::Selector;
 use std::rc::Rc;
 use std::slice;
 
@@ -28,9 +27,6 @@ pub(crate) struct Group {
     target: Target,
     members: Vec<Rc<Member>>,
 }
-
-/// The app id of all that belongs to no app, whatever its source.
-const SYSTEM: &str = "system";
 
 impl Table {
     /// Adds a session to the group of its target.
@@ -87,7 +83,7 @@ impl Table {
         self.of_any_source.clear();
         self.by_source.clear();
         for (index, group) in self.groups.iter().enumerate() {
-            match only_source(&group.target.selector) {
+            match group.target.selector.source_hash() {
                 Some(source) => self.by_source.push((source, index)),
                 None => self.of_any_source.push(index),
             }
@@ -114,14 +110,6 @@ impl Group {
     /// Whether it takes much of what comes, one after the other.
     pub(crate) const fn is_firehose(&self) -> bool {
         self.target.subscription.is_some()
-    }
-}
-
-/// The source that all records of the selector have.
-fn only_source(selector: &Selector) -> Option<u64> {
-    match selector {
-        Selector::App { id, source_hash } if id != SYSTEM => Some(*source_hash),
-        Selector::App { .. } | Selector::Firehose(_) => None,
     }
 }
 

@@ -1,0 +1,34 @@
+//! What the frontend counts of connections and streams.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+hydrant_engine::counters! {
+    /// What a worker counts of its connections and streams.
+    GrpcCounter {
+        Connections = "connections", "TCP connections accepted.";
+        TlsFailed = "tls_failed", "Connections closed because the TLS handshake failed or took too long.";
+        StreamsOpened = "streams_opened", "Streams opened to send envelopes.";
+        StreamsEnded = "streams_ended", "Streams of senders that they ended in order.";
+        StreamsReset = "streams_reset", "Streams of senders that were reset or whose connection broke.";
+        StreamsCut = "streams_cut", "Streams of senders that we ended: after a message over the limit, or because we stop.";
+        SessionsOpened = "sessions_opened", "Streams opened to read envelopes.";
+        SessionsRejected = "sessions_rejected", "Streams of readers refused because there were too many.";
+        RequestsInvalid = "requests_invalid", "Streams of readers refused because their request was wrong.";
+    }
+}
+
+/// Counters of one worker.
+#[derive(Debug, Default)]
+pub struct GrpcCounters([AtomicU64; GrpcCounter::ALL.len()]);
+
+impl GrpcCounters {
+    /// Counts one.
+    pub fn count(&self, counter: GrpcCounter) {
+        self.0[counter as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What a counter stands at.
+    pub fn get(&self, counter: GrpcCounter) -> u64 {
+        self.0[counter as usize].load(Ordering::Relaxed)
+    }
+}

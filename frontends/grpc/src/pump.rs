@@ -1,0 +1,163 @@
+//! Lanes to outboxes: each record is read once, and brought once into each form that is asked for.
+
+use crate::forms::Forms;
+use crate::member::Member;
+use crate::register::Register;
+use crate::request::Selection;
+use crate::table::{Group, Table};
+use hydrant_engine::lanes::Place;
+use hydrant_engine::record::Record;
+use hydrant_feed::convert::v1_messages;
+use hydrant_feed::counters::FeedCounter;
+use hydrant_feed::lanes::Lanes;
+use hydrant_feed::select::Selector;
+use hydrant_feed::select_v2::SelectorV2;
+use std::mem;
+use std::sync::Arc;
+use tokio::task::yield_now;
+
+/// Moves records until every shard has stopped and all is read. Between two batches all others have
+/// their turn.
+pub(crate) async fn run(mut lanes: Lanes, register: Arc<Register>) {
+    let mut pump = Pump::new(register);
+    while lanes.wait().await {
+        pump.batch(&mut lanes);
+        yield_now().await;
+    }
+}
+
+struct Pump {
+    register: Arc<Register>,
+    forms: Forms,
+    /// Groups that may take the record at hand.
+    found: Vec<usize>,
+    /// Members that the batch gave something to.
+    given: Vec<Arc<Member>>,
+}
+
+/// What became of one record.
+#[derive(Default)]
+struct Fate {
+    /// Messages in the forms that somebody took.
+    messages: u64,
+    /// A group asked for v1, and there is none.
+    has_no_v1: bool,
+}
+
+impl Pump {
+    fn new(register: Arc<Register>) -> Self {
+        Self {
+            register,
+            forms: Forms::default(),
+            found: Vec::new(),
+            given: Vec::new(),
+        }
+    }
+
+    fn batch(&mut self, lanes: &mut Lanes) {
+        let register = self.register.clone();
+        let table = register.table();
+        lanes.read(|place, record| self.record(&table, place, &record));
+        for member in self.given.drain(..) {
+            member.wake();
+        }
+    }
+
+    /// Counts every record in one way, as the feed's ledger wants it.
+    #[inline]
+    fn record(&mut self, table: &Table, place: Place, record: &Record<'_>) {
+        let mut found = mem::take(&mut self.found);
+        found.clear();
+        table.find(record, &mut found);
+        self.forms.start();
+        let mut fate = Fate::default();
+        let mut of_v1 = false;
+        for group in found.iter().map(|index| table.group(*index)) {
+            match group.selection() {
+                Selection::V2(selector) => self.v2(group, selector, place, record, &mut fate),
+                Selection::V1(_) => of_v1 = true,
+            }
+        }
+        if of_v1 {
+            self.v1(table, &found, place, record, &mut fate);
+        }
+        self.found = found;
+        self.count(&fate);
+    }
+
+    #[inline]
+    fn v2(
+        &mut self,
+        group: &Group,
+        selector: &SelectorV2,
+        place: Place,
+        record: &Record<'_>,
+        fate: &mut Fate,
+    ) {
+        let stored = self.forms.stored(record);
+        if !stored.is_some_and(|envelope| selector.selects(record, envelope)) {
+            return;
+        }
+        for member in group.takers(place, record, stored) {
+            let Some(envelope) = self.forms.get(member.form, record) else {
+                continue;
+            };
+            fate.messages = fate.messages.max(1);
+            if member.give(envelope) {
+                self.given.push(member.clone());
+            }
+        }
+    }
+
+    /// To all groups that ask for v1, so that the conversion is made once.
+    fn v1(
+        &mut self,
+        table: &Table,
+        found: &[usize],
+        place: Place,
+        record: &Record<'_>,
+        fate: &mut Fate,
+    ) {
+        let (mut made, mut is_taken) = (0, false);
+        v1_messages(record, |message| {
+            made += 1;
+            let groups = found.iter().map(|index| table.group(*index));
+            for (group, selector) in groups.filter_map(v1_selector) {
+                if !selector.selects(message) {
+                    continue;
+                }
+                for member in group.takers(place, record, None) {
+                    is_taken = true;
+                    if member.give(message) {
+                        self.given.push(member.clone());
+                    }
+                }
+            }
+        });
+        fate.has_no_v1 = made == 0;
+        if is_taken {
+            fate.messages += made;
+        }
+    }
+
+    #[inline]
+    fn count(&self, fate: &Fate) {
+        let feed = &self.register.state.feed;
+        feed.add(FeedCounter::Read, 1);
+        if fate.messages > 0 {
+            feed.add(FeedCounter::Messages, fate.messages);
+            feed.add(FeedCounter::Extra, fate.messages - 1);
+        } else if fate.has_no_v1 {
+            feed.add(FeedCounter::NoForm, 1);
+        } else {
+            feed.add(FeedCounter::Unselected, 1);
+        }
+    }
+}
+
+fn v1_selector(group: &Group) -> Option<(&Group, &Selector)> {
+    match group.selection() {
+        Selection::V1(selector) => Some((group, selector)),
+        Selection::V2(_) => None,
+    }
+}

@@ -1,0 +1,246 @@
+//! Readers' requests into what the table and the sessions need.
+
+use crate::config::Rules;
+use crate::forms::Form;
+use hydrant_engine::record::{Kind, Record};
+use hydrant_engine::route::Demand;
+use hydrant_feed::select::Selector;
+use hydrant_feed::select_v2::SelectorV2;
+use hydrant_proto::{plumbing, v2};
+use prost::Message;
+use tonic::Status;
+
+/// What a session asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subscription {
+    /// Each a subscription of its own.
+    pub(crate) selections: Vec<Selection>,
+    /// Sessions with the same id, which is not empty, share each selection.
+    pub(crate) group: String,
+    /// Orders the members of a group that is split by name.
+    pub(crate) name: String,
+    pub(crate) form: Form,
+    /// Which call it is, for the register.
+    pub(crate) call: Call,
+}
+
+/// The calls that open a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Subscribe,
+    BatchSubscribe,
+    Receiver,
+    BatchedReceiver,
+}
+
+impl Call {
+    /// Its name in the register and on /metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Subscribe => "subscribe",
+            Self::BatchSubscribe => "batch_subscribe",
+            Self::Receiver => "receiver",
+            Self::BatchedReceiver => "batched_receiver",
+        }
+    }
+}
+
+/// One selector of either generation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Selection {
+    V1(Selector),
+    V2(SelectorV2),
+}
+
+impl Selection {
+    pub(crate) fn source_hash(&self) -> Option<u64> {
+        match self {
+            Self::V1(selector) => selector.source_hash(),
+            Self::V2(selector) => selector.source_hash(),
+        }
+    }
+
+    pub(crate) fn add_to(&self, demand: Demand) -> Demand {
+        match self {
+            Self::V1(selector) => selector.add_to(demand),
+            Self::V2(selector) => selector.add_to(demand),
+        }
+    }
+
+    pub(crate) const fn selects_kind(&self, kind: Kind) -> bool {
+        match self {
+            Self::V1(selector) => selector.selects_kind(kind),
+            Self::V2(selector) => selector.selects_kind(kind),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn may_select(&self, record: &Record<'_>) -> bool {
+        match self {
+            Self::V1(selector) => selector.may_select(record),
+            Self::V2(selector) => selector.may_select(record),
+        }
+    }
+}
+
+impl Subscription {
+    /// Of `plumbing.Doppler`'s calls.
+    ///
+    /// # Errors
+    /// The bytes are no request.
+    pub(crate) fn v1(bytes: &[u8], call: Call) -> Result<Self, Status> {
+        let request = decoded::<plumbing::SubscriptionRequest>(bytes)?;
+        Ok(Self {
+            selections: vec![Selection::V1(v1_selector(request.filter))],
+            group: request.shard_id,
+            name: String::new(),
+            form: Form::Stored,
+            call,
+        })
+    }
+
+    /// Of `loggregator.v2.Egress`'s calls: the requests of both have the same fields.
+    ///
+    /// # Errors
+    /// The bytes are no request; as the Reverse Log Proxy, also if it selects nothing.
+    pub(crate) fn v2(bytes: &[u8], call: Call, rules: Rules) -> Result<Self, Status> {
+        let mut request = decoded::<v2::EgressBatchRequest>(bytes)?;
+        if rules.is_proxy() {
+            check_selectors(&mut request)?;
+        }
+        let selectors = request.selectors.iter().filter_map(SelectorV2::of);
+        Ok(Self {
+            selections: selectors.map(Selection::V2).collect(),
+            group: request.shard_id,
+            name: request.deterministic_name,
+            form: match (rules.is_proxy(), request.use_preferred_tags) {
+                (false, _) => Form::Stored,
+                (true, true) => Form::Preferred,
+                (true, false) => Form::Deprecated,
+            },
+            call,
+        })
+    }
+}
+
+/// The Reverse Log Proxy's rules: the legacy selector counts if there is no other, and every
+/// selector names a kind.
+pub(crate) fn check_selectors(request: &mut v2::EgressBatchRequest) -> Result<(), Status> {
+    if request.selectors.is_empty() {
+        request.selectors.extend(request.legacy_selector.take());
+    }
+    if request.selectors.is_empty() {
+        return Err(Status::invalid_argument("Selectors cannot be empty"));
+    }
+    if request
+        .selectors
+        .iter()
+        .any(|selector| selector.message.is_none())
+    {
+        return Err(Status::invalid_argument("Selectors must have a Message"));
+    }
+    Ok(())
+}
+
+fn v1_selector(filter: Option<plumbing::Filter>) -> Selector {
+    use plumbing::filter::Message;
+    let Some(filter) = filter else {
+        return Selector::everything();
+    };
+    let selector = match filter.message {
+        None => Selector::everything(),
+        Some(Message::Log(_)) => Selector::logs(),
+        Some(Message::Metric(_)) => Selector::metrics(),
+    };
+    match filter.app_id.as_str() {
+        "" => selector,
+        app => selector.of_app(app),
+    }
+}
+
+/// In grpc-go's words, as far as they do not depend on Go.
+pub(crate) fn decoded<M: Message + Default>(bytes: &[u8]) -> Result<M, Status> {
+    M::decode(bytes)
+        .map_err(|error| Status::internal(format!("grpc: error unmarshalling request: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hydrant_proto::v2::selector::Message as Wanted;
+
+    fn log(source_id: &str) -> v2::Selector {
+        v2::Selector {
+            source_id: source_id.into(),
+            message: Some(Wanted::Log(v2::LogSelector {})),
+        }
+    }
+
+    fn v2(request: &v2::EgressBatchRequest, rules: Rules) -> Result<Subscription, Status> {
+        Subscription::v2(&request.encode_to_vec(), Call::BatchedReceiver, rules)
+    }
+
+    #[test]
+    fn filters_of_the_doppler() {
+        use plumbing::filter::Message;
+        let selector = |app_id: &str, message| {
+            v1_selector(Some(plumbing::Filter {
+                app_id: app_id.into(),
+                message,
+            }))
+        };
+        let log = || Some(Message::Log(plumbing::LogFilter {}));
+        let metric = Some(Message::Metric(plumbing::MetricFilter {}));
+        assert_eq!(v1_selector(None), Selector::everything());
+        assert_eq!(selector("", None), Selector::everything());
+        assert_eq!(selector("", log()), Selector::logs());
+        assert_eq!(selector("a", None), Selector::app("a"));
+        assert_eq!(selector("a", log()), Selector::logs().of_app("a"));
+        assert_eq!(selector("a", metric), Selector::metrics().of_app("a"));
+    }
+
+    #[test]
+    fn the_proxy_wants_selectors_and_the_doppler_does_not() {
+        let none = v2::EgressBatchRequest::default();
+        assert_eq!(v2(&none, Rules::Doppler).unwrap().selections, []);
+        let error = v2(&none, Rules::ReverseLogProxy).unwrap_err();
+        assert_eq!(error.message(), "Selectors cannot be empty");
+        let empty = v2::EgressBatchRequest {
+            selectors: vec![log("a"), v2::Selector::default()],
+            ..Default::default()
+        };
+        assert_eq!(v2(&empty, Rules::Doppler).unwrap().selections.len(), 1);
+        let error = v2(&empty, Rules::Both).unwrap_err();
+        assert_eq!(error.message(), "Selectors must have a Message");
+    }
+
+    #[test]
+    fn a_legacy_selector_counts_alone_and_at_the_proxy() {
+        let mut request = v2::EgressBatchRequest {
+            legacy_selector: Some(log("old")),
+            ..Default::default()
+        };
+        assert_eq!(v2(&request, Rules::Doppler).unwrap().selections, []);
+        let of = |selector| vec![Selection::V2(SelectorV2::of(&selector).unwrap())];
+        let selections = v2(&request, Rules::ReverseLogProxy).unwrap().selections;
+        assert_eq!(selections, of(log("old")));
+        request.selectors.push(log("new"));
+        let selections = v2(&request, Rules::ReverseLogProxy).unwrap().selections;
+        assert_eq!(selections, of(log("new")));
+    }
+
+    #[test]
+    fn tags_are_as_the_rules_and_the_request_have_it() {
+        let form = |rules, use_preferred_tags| {
+            let request = v2::EgressBatchRequest {
+                selectors: vec![log("")],
+                use_preferred_tags,
+                ..Default::default()
+            };
+            v2(&request, rules).unwrap().form
+        };
+        assert_eq!(form(Rules::Doppler, true), Form::Stored);
+        assert_eq!(form(Rules::Both, true), Form::Preferred);
+        assert_eq!(form(Rules::Both, false), Form::Deprecated);
+    }
+}

@@ -1,0 +1,188 @@
+//! A worker: one thread that is a shard for what comes in and a frontend worker for what goes out.
+
+use crate::StartError;
+use crate::config::{GrpcConfig, Rules};
+use crate::counters::GrpcCounters;
+use crate::egress::Readers;
+use crate::ingress::{MESSAGE_BYTES_MAX, Senders};
+use crate::listen::{accept, incoming};
+use crate::pump;
+use crate::register::Register;
+use crate::table::GroupKey;
+use hydrant_engine::engine::{DrivenIntake, pin_to};
+use hydrant_engine::lanes::LaneReader;
+use hydrant_feed::lanes::Lanes;
+use hydrant_feed::membership::Memberships;
+use hydrant_feed::session::FrontendState;
+use hydrant_rpc::doppler::DopplerServer;
+use hydrant_rpc::doppler_ingestor::DopplerIngestorServer;
+use hydrant_rpc::egress::EgressServer;
+use hydrant_rpc::ingress::IngressServer;
+use hydrant_rpc::tls::ServerTls;
+use std::io;
+use std::net::TcpListener as Listener;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+use tokio::net::TcpListener;
+use tokio::runtime::{self, Runtime};
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout_at;
+use tonic::transport::Server;
+use tonic::transport::server::Router;
+
+/// When sessions have had enough time to take the last of their envelopes; unknown until somebody
+/// waits for the worker.
+pub(crate) type Deadline = Option<Instant>;
+
+/// What a sender may send ahead in one stream, in bytes: several batches.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+/// What a client may send ahead in all streams of a connection.
+const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+/// Streams of a connection: upstream's is unlimited, and an agent's or a proxy's are many.
+const STREAMS_MAX: u32 = 1 << 20;
+/// Streams that a client may open and reset before we have looked at them. Then its connection ends.
+const RESETS_MAX: usize = 1 << 10;
+/// Connections that wait for being served.
+const READY_MAX: usize = 64;
+
+/// All that the worker's thread takes over.
+pub(crate) struct Worker {
+    runtime: Runtime,
+    listener: TcpListener,
+    tls: Option<ServerTls>,
+    lanes: Lanes,
+    register: Arc<Register>,
+    senders: Senders,
+    rules: Rules,
+    connections_max: usize,
+    deadline: watch::Receiver<Deadline>,
+}
+
+impl Worker {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of a worker, each once"
+    )]
+    pub(crate) fn new(
+        config: &GrpcConfig,
+        listener: Listener,
+        tls: Option<ServerTls>,
+        (reader, intake): (LaneReader, DrivenIntake),
+        state: Arc<FrontendState>,
+        counters: Arc<GrpcCounters>,
+        memberships: Arc<Memberships<GroupKey>>,
+        deadline: watch::Receiver<Deadline>,
+    ) -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let within = runtime.enter();
+        let listener = TcpListener::from_std(listener)?;
+        let lanes = Lanes::new(reader)?;
+        drop(within);
+        let demand = Some(lanes.demand());
+        let senders = Senders::new(intake, counters.clone());
+        Ok(Self {
+            runtime,
+            listener,
+            tls,
+            lanes,
+            register: Register::new(config, state, counters, demand, memberships),
+            senders,
+            rules: config.rules,
+            connections_max: config.connections_max,
+            deadline,
+        })
+    }
+
+    pub(crate) fn senders(&self) -> Senders {
+        self.senders.clone()
+    }
+
+    /// Starts the thread, pinned if a core is given. It ends by itself once every shard is gone.
+    pub(crate) fn spawn(
+        self,
+        core: Option<usize>,
+    ) -> Result<JoinHandle<io::Result<()>>, StartError> {
+        let (report, outcome) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("grpc".to_owned())
+            .spawn(move || {
+                let pinned = core.map_or(Ok(()), pin_to);
+                let is_pinned = pinned.is_ok();
+                // Whoever started us waits for this word.
+                report.send(pinned).map_err(io::Error::other)?;
+                if is_pinned { self.work() } else { Ok(()) }
+            })
+            .map_err(StartError::Worker)?;
+        match outcome.recv() {
+            Ok(pinned) => pinned.map_err(StartError::Worker)?,
+            Err(_) => return Err(StartError::Worker(io::Error::other("its thread died"))),
+        }
+        Ok(thread)
+    }
+
+    fn work(self) -> io::Result<()> {
+        let router = self.router();
+        let Self {
+            runtime,
+            listener,
+            tls,
+            lanes,
+            register,
+            connections_max,
+            mut deadline,
+            ..
+        } = self;
+        runtime.block_on(async {
+            let (ready, connections) = tokio::sync::mpsc::channel(READY_MAX);
+            let counters = register.counters.clone();
+            let accepting = tokio::spawn(accept(listener, tls, connections_max, counters, ready));
+            let (stop, stopped) = oneshot::channel::<()>();
+            let serving = router.serve_with_incoming_shutdown(incoming(connections), async {
+                stopped.await.ok();
+            });
+            let serving = tokio::spawn(serving);
+            let pumped = tokio::spawn(pump::run(lanes, register.clone())).await;
+            accepting.abort();
+            register.stop();
+            stop.send(()).ok();
+            // Connections end once their streams have; one whose client does not answer would not.
+            let until = known(&mut deadline).await;
+            timeout_at(until.into(), serving).await.ok();
+            timeout_at(until.into(), register.emptied()).await.ok();
+            pumped.map_err(io::Error::other)
+        })
+        // Sessions that are left end with the runtime, and count what they could not deliver.
+    }
+
+    fn router(&self) -> Router {
+        let readers = Readers {
+            register: self.register.clone(),
+            rules: self.rules,
+        };
+        let senders = self.senders.clone();
+        let doppler = self.rules.is_doppler();
+        Server::builder()
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_concurrent_streams(STREAMS_MAX)
+            .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
+            .add_service(EgressServer::new(readers.clone()))
+            .add_optional_service(doppler.then(|| DopplerServer::new(readers)))
+            .add_optional_service(doppler.then(|| {
+                IngressServer::new(senders.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+            }))
+            .add_optional_service(doppler.then(|| {
+                DopplerIngestorServer::new(senders).max_decoding_message_size(MESSAGE_BYTES_MAX)
+            }))
+    }
+}
+
+/// The deadline, once somebody has set it.
+async fn known(deadline: &mut watch::Receiver<Deadline>) -> Instant {
+    let known = deadline.wait_for(Option::is_some).await;
+    let known = known.ok().and_then(|known| *known);
+    known.unwrap_or_else(Instant::now)
+}
