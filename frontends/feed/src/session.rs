@@ -43,6 +43,8 @@ impl SessionState {
 pub struct FrontendState {
     /// `websocket`, `syslog`, …
     pub frontend: &'static str,
+    /// Which of the frontend's workers, from 0.
+    pub worker: usize,
     /// The core that the worker is pinned to, if it is.
     pub core: Option<usize>,
     /// What it counted of its feed.
@@ -61,12 +63,26 @@ struct Sessions {
 impl FrontendState {
     /// A worker without sessions.
     pub fn new(frontend: &'static str, core: Option<usize>) -> Self {
+        Self::of_worker(frontend, 0, core)
+    }
+
+    /// One of several workers.
+    pub fn of_worker(frontend: &'static str, worker: usize, core: Option<usize>) -> Self {
         let feed = FeedCounters::default();
         Self {
             frontend,
+            worker,
             core,
             feed,
             sessions: Mutex::default(),
+        }
+    }
+
+    /// The worker's name: the frontend's, with a number from the second worker on.
+    pub fn name(&self) -> String {
+        match self.worker {
+            0 => self.frontend.to_owned(),
+            worker => format!("{}-{worker}", self.frontend),
         }
     }
 

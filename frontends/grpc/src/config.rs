@@ -13,6 +13,8 @@ use std::ops::RangeInclusive;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GrpcConfig {
+    /// Whether it runs. Default: true.
+    pub enabled: bool,
     /// Where to listen; port 0 lets the kernel choose. Default: 127.0.0.1:8082.
     pub address: SocketAddr,
     /// Mutual TLS: our certificate and key, and the authorities of our clients'. Default: plaintext.
@@ -63,6 +65,7 @@ impl Rules {
 impl Default for GrpcConfig {
     fn default() -> Self {
         Self {
+            enabled: true,
             address: SocketAddr::from(([127, 0, 0, 1], 8082)),
             tls: None,
             insecure: false,

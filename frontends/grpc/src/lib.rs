@@ -103,8 +103,8 @@ pub fn start(config: &GrpcConfig, parts: Vec<WorkerParts>) -> Result<Grpc, Start
     let (deadline, known) = watch::channel(None);
     let memberships = Arc::default();
     let mut workers = Vec::new();
-    for (listener, parts) in listeners.into_iter().zip(parts) {
-        let state = Arc::new(FrontendState::new("grpc", parts.core));
+    for (number, (listener, parts)) in listeners.into_iter().zip(parts).enumerate() {
+        let state = Arc::new(FrontendState::of_worker("grpc", number, parts.core));
         let counters = Arc::<GrpcCounters>::default();
         let worker = Worker::new(
             config,
@@ -180,3 +180,6 @@ impl Grpc {
         outcomes.into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,20 @@
 
 use hydrant_engine::config::{ConfigError, Cores, EngineConfig, MemoryPlan, available_cores};
 use hydrant_engine::engine::memory_plan;
+use hydrant_grpc::GrpcConfig;
 use hydrant_syslog::SyslogConfig;
 use hydrant_websocket::WebsocketConfig;
 use serde::Deserialize;
+use std::iter::repeat_n;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+
+/// The frontends, by the names of their workers.
+pub const WEBSOCKET: &str = "websocket";
+/// As [`WEBSOCKET`].
+pub const SYSLOG: &str = "syslog";
+/// As [`WEBSOCKET`].
+pub const GRPC: &str = "grpc";
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -16,6 +25,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// What holds for all frontends.
     pub frontends: FrontendsConfig,
+    /// Doppler and Reverse Log Proxy.
+    pub grpc: GrpcConfig,
     /// Firehose and app streams.
     pub websocket: WebsocketConfig,
     /// Syslog drains.
@@ -102,8 +113,11 @@ impl Config {
     /// # Errors
     /// Names the first key that cannot be used.
     pub fn plan(&self) -> Result<MemoryPlan, LoadError> {
-        let mut plan = memory_plan(&self.engine, self.workers().len(), 0)?;
+        let mut plan = memory_plan(&self.engine, self.workers().len(), self.grpc_workers())?;
         self.websocket
+            .check()
+            .map_err(|error| LoadError::Frontend(error.to_string()))?;
+        self.grpc
             .check()
             .map_err(|error| LoadError::Frontend(error.to_string()))?;
         self.syslog
@@ -111,11 +125,20 @@ impl Config {
             .map_err(|error| LoadError::Frontend(error.to_string()))?;
         self.operator.check()?;
         self.frontend_cores()?;
-        plan.add(
-            "websocket.outboxes_bytes",
-            "all sessions' outboxes together".to_owned(),
-            self.websocket.outboxes_bytes.as_u64(),
-        );
+        if self.websocket.enabled {
+            plan.add(
+                "websocket.outboxes_bytes",
+                "all sessions' outboxes together".to_owned(),
+                self.websocket.outboxes_bytes.as_u64(),
+            );
+        }
+        if self.grpc.enabled {
+            plan.add(
+                "grpc.outboxes_bytes",
+                format!("{} workers × all outboxes together", self.grpc.workers),
+                self.grpc.outboxes_bytes.as_u64() * self.grpc.workers as u64,
+            );
+        }
         if !self.syslog.drains.is_empty() {
             plan.add(
                 "syslog.outbox_bytes",
@@ -128,8 +151,19 @@ impl Config {
 
     /// The frontend workers that run, in the order of their lanes.
     pub fn workers(&self) -> Vec<&'static str> {
-        let syslog = (!self.syslog.drains.is_empty()).then_some("syslog");
-        std::iter::once("websocket").chain(syslog).collect()
+        let websocket = self.websocket.enabled.then_some(WEBSOCKET);
+        let syslog = (!self.syslog.drains.is_empty()).then_some(SYSLOG);
+        let grpc = repeat_n(GRPC, self.grpc_workers());
+        websocket.into_iter().chain(syslog).chain(grpc).collect()
+    }
+
+    /// Workers of the gRPC frontend; each drives a shard of its own.
+    pub fn grpc_workers(&self) -> usize {
+        if self.grpc.enabled {
+            self.grpc.workers
+        } else {
+            0
+        }
     }
 
     /// The core of each frontend worker, in the order of [`workers`](Self::workers).
@@ -187,7 +221,7 @@ mod tests {
     #[test]
     fn defaults_pass_and_need_no_syslog_worker() {
         let config = Config::default();
-        assert_eq!(config.workers(), ["websocket"]);
+        assert_eq!(config.workers(), ["websocket", "grpc"]);
         config.plan().unwrap();
     }
 

@@ -215,14 +215,17 @@ fn config() -> Config {
         tcp.address.set_port(0);
     }
     config.websocket.address.set_port(0);
+    config.grpc.enabled = false;
     config.operator.address.set_port(0);
     config
 }
 
 /// A firehose session that reads and discards.
 fn spawn_reader(server: &Server, stop: Arc<AtomicBool>) -> thread::JoinHandle<()> {
-    let url = format!("ws://{}/firehose/demo", server.websocket_address());
+    let address = server.websocket_address();
     thread::spawn(move || {
+        let Some(address) = address else { return };
+        let url = format!("ws://{address}/firehose/demo");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();

@@ -16,7 +16,7 @@ impl Display for Dump<'_> {
             shard_thread(f, index, shard, self.0)?;
         }
         for worker in &self.0.frontends {
-            writeln!(f, "thread {}: {}", worker.frontend, core(worker.core))?;
+            writeln!(f, "thread {}: {}", worker.name(), core(worker.core))?;
             for session in worker.sessions() {
                 let waiting = session.counters.waiting();
                 let (name, peer, note) = (&session.name, &session.peer, session.note());
@@ -54,7 +54,7 @@ fn shard_thread(
     }
     for (lane, worker) in shard.lanes.iter().zip(&state.frontends) {
         let (depth, size) = (lane.gauge.depth_bytes(), lane.gauge.ring_bytes());
-        write!(f, "  lane to {}: {depth} of {size} bytes", worker.frontend)?;
+        write!(f, "  lane to {}: {depth} of {size} bytes", worker.name())?;
         for counter in LaneCounter::ALL {
             write!(f, ", {} {}", counter.name(), lane.counters.get(*counter))?;
         }

@@ -24,7 +24,7 @@ pub struct Ledger {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrontendLedger {
     /// Its name.
-    pub frontend: &'static str,
+    pub frontend: String,
     /// Published, unwanted, full: summed over its lanes.
     pub lanes: [u64; 3],
     /// Records in its lanes, messages in its sessions that nobody can place: 0, or a defect.
@@ -153,7 +153,7 @@ fn frontend(state: &ServerState, index: usize) -> FrontendLedger {
         .iter()
         .map(|(name, counters)| session_ledger(format!("{name}, over"), counters));
     FrontendLedger {
-        frontend: worker.frontend,
+        frontend: worker.name(),
         lanes: [
             LaneCounter::Published,
             LaneCounter::Unwanted,
@@ -255,7 +255,7 @@ mod tests {
             malformed: vec![("malformed_wire", 1)],
             kernel_dropped: 0,
             frontends: vec![FrontendLedger {
-                frontend: "websocket",
+                frontend: "websocket".into(),
                 lanes: [5, 3, 1],
                 unplaced: 0,
                 feed: vec![("read", 5)],

@@ -1,16 +1,20 @@
 //! Wires a configuration into threads, and takes them down in the order of the flow.
 
-use crate::config::{Config, LoadError};
+use crate::config::{Config, GRPC, LoadError, SYSLOG, WEBSOCKET};
 use crate::ledger::Ledger;
 use crate::operator::Operator;
 use crate::state::ServerState;
-use hydrant_engine::engine::{Engine, StartError as EngineError};
+use hydrant_engine::engine::{DrivenIntake, Engine, StartError as EngineError};
 use hydrant_engine::lanes::LaneReader;
+use hydrant_feed::session::FrontendState;
+use hydrant_grpc::{Grpc, WorkerParts};
 use hydrant_syslog::Syslog;
 use hydrant_websocket::Websocket;
+use std::collections::VecDeque;
 use std::fmt::{self, Write};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why the server did not start: names the key, address or kernel feature.
@@ -28,6 +32,9 @@ pub enum StartError {
     /// A frontend does not start.
     #[error(transparent)]
     Syslog(#[from] hydrant_syslog::StartError),
+    /// A frontend does not start.
+    #[error(transparent)]
+    Grpc(#[from] hydrant_grpc::StartError),
     /// The operator's endpoint cannot listen.
     #[error("operator.address: cannot listen on {address}: {error}")]
     Operator {
@@ -45,8 +52,9 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server {
     engine: Engine,
-    websocket: Websocket,
+    websocket: Option<Websocket>,
     syslog: Option<Syslog>,
+    grpc: Option<Grpc>,
     operator: Operator,
     state: ServerState,
 }
@@ -65,21 +73,39 @@ impl Server {
             .iter()
             .map(reader)
             .collect::<Result<_, _>>()?;
-        let engine = Engine::start(&config.engine, &mut readers)?;
+        let mut engine = Engine::start(&config.engine, &mut readers)?;
         let cores = config.frontend_cores().map_err(LoadError::from)?;
-        let mut workers = readers.into_iter().zip(cores);
-        let (websocket_reader, core) = workers.next().ok_or_else(no_worker)?;
-        let websocket = hydrant_websocket::start(&config.websocket, websocket_reader, core)?;
-        let syslog = match workers.next() {
+        let mut intakes = Vec::new();
+        for (worker, core) in config.workers().iter().zip(&cores) {
+            if *worker == GRPC {
+                intakes.push(engine.add_intake(*core, config.engine.lane_bytes, &mut readers));
+            }
+        }
+        let mut workers = Workers {
+            waiting: readers
+                .into_iter()
+                .zip(cores)
+                .zip(config.workers())
+                .collect(),
+        };
+        let websocket = match workers.next(WEBSOCKET) {
+            Some((reader, core)) => {
+                Some(hydrant_websocket::start(&config.websocket, reader, core)?)
+            }
+            None => None,
+        };
+        let syslog = match workers.next(SYSLOG) {
             Some((reader, core)) => Some(hydrant_syslog::start(&config.syslog, reader, core)?),
             None => None,
         };
-        let frontends = std::iter::once(websocket.state())
-            .chain(syslog.iter().map(Syslog::state))
-            .collect();
+        let grpc = match workers.grpc(intakes) {
+            parts if parts.is_empty() => None,
+            parts => Some(hydrant_grpc::start(&config.grpc, parts)?),
+        };
         let state = ServerState {
             shards: engine.shards().to_vec(),
-            frontends,
+            frontends: frontends(websocket.as_ref(), syslog.as_ref(), grpc.as_ref()),
+            grpc: grpc.as_ref().map(Grpc::counters).unwrap_or_default(),
         };
         let address = config.operator.address;
         let operator = Operator::start(&config.operator, state.clone())
@@ -88,6 +114,7 @@ impl Server {
             engine,
             websocket,
             syslog,
+            grpc,
             operator,
             state,
         })
@@ -104,8 +131,13 @@ impl Server {
     }
 
     /// Where WebSockets are served.
-    pub fn websocket_address(&self) -> SocketAddr {
-        self.websocket.address()
+    pub fn websocket_address(&self) -> Option<SocketAddr> {
+        self.websocket.as_ref().map(Websocket::address)
+    }
+
+    /// Where gRPC is served.
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc.as_ref().map(Grpc::address)
     }
 
     /// Where metrics are served.
@@ -118,16 +150,61 @@ impl Server {
     /// # Errors
     /// The first thread's that failed; the ledger is lost then only to the caller, not to logs.
     pub fn stop(self, deadline: Duration) -> (Ledger, io::Result<()>) {
+        if let Some(grpc) = &self.grpc {
+            grpc.stop_senders();
+        }
         let stopped = self.engine.stop();
-        let websocket = self.websocket.join(deadline);
+        let websocket = self
+            .websocket
+            .map_or(Ok(()), |websocket| websocket.join(deadline));
         let syslog = self.syslog.map_or(Ok(()), |syslog| syslog.join(deadline));
-        (Ledger::of(&self.state), stopped.and(websocket).and(syslog))
+        let grpc = self.grpc.map_or(Ok(()), |grpc| grpc.join(deadline));
+        let outcome = stopped.and(websocket).and(syslog).and(grpc);
+        (Ledger::of(&self.state), outcome)
     }
 }
 
-/// The config always has a WebSocket worker.
-fn no_worker() -> StartError {
-    StartError::Bell(io::Error::other("no frontend worker is configured"))
+/// Frontend workers that have not been started, with what each reads and where it runs.
+struct Workers {
+    waiting: VecDeque<((LaneReader, Option<usize>), &'static str)>,
+}
+
+impl Workers {
+    /// What the next worker works with, if it is one of this frontend.
+    fn next(&mut self, frontend: &str) -> Option<(LaneReader, Option<usize>)> {
+        if self.waiting.front()?.1 != frontend {
+            return None;
+        }
+        let (parts, _) = self.waiting.pop_front()?;
+        Some(parts)
+    }
+
+    /// What all gRPC workers work with.
+    fn grpc(&mut self, intakes: Vec<DrivenIntake>) -> Vec<WorkerParts> {
+        let mut parts = Vec::new();
+        for intake in intakes {
+            if let Some((reader, core)) = self.next(GRPC) {
+                parts.push(WorkerParts {
+                    reader,
+                    intake,
+                    core,
+                });
+            }
+        }
+        parts
+    }
+}
+
+/// Every worker's state, in the order of the lanes.
+fn frontends(
+    websocket: Option<&Websocket>,
+    syslog: Option<&Syslog>,
+    grpc: Option<&Grpc>,
+) -> Vec<Arc<FrontendState>> {
+    let websocket = websocket.map(Websocket::state).into_iter();
+    let syslog = syslog.map(Syslog::state);
+    let grpc = grpc.map(Grpc::states).unwrap_or_default();
+    websocket.chain(syslog).chain(grpc).collect()
 }
 
 impl fmt::Display for Server {
@@ -140,14 +217,19 @@ impl fmt::Display for Server {
         };
         lines(f, "envelopes over UDP", self.engine.udp_addresses())?;
         lines(f, "envelopes over TCP", self.engine.tcp_addresses())?;
-        writeln!(
-            f,
-            "{:<34} ws://{}",
-            "firehose and app streams",
-            self.websocket_address()
-        )?;
+        if let Some(address) = self.grpc_address() {
+            writeln!(f, "{:<34} {address}", "envelopes and readers over gRPC")?;
+        }
+        if let Some(address) = self.websocket_address() {
+            let what = "firehose and app streams";
+            writeln!(f, "{what:<34} ws://{address}")?;
+        }
         for worker in &self.state.frontends {
-            for session in worker.sessions() {
+            for session in worker
+                .sessions()
+                .iter()
+                .filter(|_| worker.frontend == SYSLOG)
+            {
                 writeln!(
                     f,
                     "{:<34} {}",
@@ -171,8 +253,8 @@ impl fmt::Display for Server {
         }
         for worker in &self.state.frontends {
             match worker.core {
-                Some(core) => write!(threads, " {}@{core}", worker.frontend)?,
-                None => write!(threads, " {}", worker.frontend)?,
+                Some(core) => write!(threads, " {}@{core}", worker.name())?,
+                None => write!(threads, " {}", worker.name())?,
             }
         }
         write!(f, "{:<34}{threads}", "threads and their cores")

@@ -2,6 +2,7 @@
 
 use hydrant_engine::engine::ShardState;
 use hydrant_feed::session::FrontendState;
+use hydrant_grpc::GrpcCounters;
 use std::sync::Arc;
 
 /// The state of a server. Everything in it is read while the threads go on.
@@ -11,6 +12,8 @@ pub struct ServerState {
     pub shards: Vec<ShardState>,
     /// The frontend workers, in the order of the shards' lanes.
     pub frontends: Vec<Arc<FrontendState>>,
+    /// What the gRPC workers counted of connections and streams.
+    pub grpc: Vec<Arc<GrpcCounters>>,
 }
 
 impl ServerState {

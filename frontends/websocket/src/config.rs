@@ -12,6 +12,8 @@ use std::ops::RangeInclusive;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WebsocketConfig {
+    /// Whether it runs. Default: true.
+    pub enabled: bool,
     /// Where to listen; port 0 lets the kernel choose. Default: 127.0.0.1:8081.
     pub address: SocketAddr,
     /// Messages that may wait for one session, in bytes; beyond that its oldest are lost. A message
@@ -34,6 +36,7 @@ pub struct WebsocketConfig {
 impl Default for WebsocketConfig {
     fn default() -> Self {
         Self {
+            enabled: true,
             address: SocketAddr::from(([127, 0, 0, 1], 8081)),
             outbox_bytes: ByteSize::mib(64),
             outboxes_bytes: ByteSize::mib(512),

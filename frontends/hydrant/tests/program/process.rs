@@ -28,6 +28,9 @@ address = "127.0.0.1:0"
 insecure = false
 SESSIONS
 
+[grpc]
+address = "127.0.0.1:0"
+
 [operator]
 address = "127.0.0.1:0"
 "#;
@@ -43,6 +46,7 @@ pub(crate) struct Server {
     pub(crate) tcp_v1: SocketAddr,
     pub(crate) tcp_v2: SocketAddr,
     pub(crate) websocket: SocketAddr,
+    pub(crate) grpc: SocketAddr,
     pub(crate) operator: SocketAddr,
 }
 
@@ -75,6 +79,7 @@ impl Server {
             tcp_v1: addresses("envelopes over TCP")[0],
             tcp_v2: addresses("envelopes over TCP")[1],
             websocket: addresses("firehose and app streams")[0],
+            grpc: addresses("envelopes and readers over gRPC")[0],
             operator: addresses("metrics and health")[0],
             child,
             stdout,

@@ -1,0 +1,7 @@
+//! The frontend against clients of the same stubs, over plaintext on loopback.
+
+mod abuse;
+mod ends;
+mod groups;
+mod passing;
+mod rig;
