@@ -119,7 +119,7 @@ fn a_stop_does_not_wait_for_a_reader_that_does_not_read() {
     let rig = Rig::new(Rules::Both);
     block_on(async {
         let stream = rig.read_v2(&logs("", "")).await.unwrap();
-        rig.send(batches("a", 200_000), 200_000).await;
+        rig.send(batches(&"a".repeat(200), 200_000), 200_000).await;
         let state = rig.states().remove(0);
         // Meanwhile the client's connection stands still: it lives on this thread.
         rig.stop_within(Duration::from_millis(200));
