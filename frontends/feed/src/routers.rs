@@ -1,6 +1,6 @@
-//! The second feed: subscriptions to other Dopplers, ours or upstream's. Where a role has no lanes of
-//! its own, or wants more than its own, every subscription is one stream from each router, as an RLP
-//! or a Traffic Controller has it.
+//! The second feed: subscriptions to other Dopplers, ours or upstream's. Where a role has no lanes
+//! of its own, or wants more than its own, every subscription is one stream from each router, as an
+//! RLP or a Traffic Controller has it.
 //!
 //! A router that dies costs what it held and nothing else; it is used again when it is back.
 
@@ -88,8 +88,8 @@ impl Routers {
         Ok(Self(routers.collect()))
     }
 
-    /// Asks all routers for the same, from now until the subscription is dropped. Each stream begins
-    /// when its router can be reached, and begins again whenever it ended.
+    /// Asks all routers for the same, from now until the subscription is dropped. Each stream
+    /// begins when its router can be reached, and begins again whenever it ended.
     ///
     /// # Panics
     /// Outside a tokio runtime with time and I/O.

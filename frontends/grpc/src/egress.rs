@@ -4,9 +4,11 @@ use crate::config::Rules;
 use crate::counters::GrpcCounter;
 use crate::register::{Register, Registration};
 use crate::request::{Call, Subscription};
+use crate::routed;
 use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use hydrant_feed::counters::SessionCounter;
+use hydrant_feed::routers::{self, Routers};
 use hydrant_rpc::batch::elements;
 use hydrant_rpc::doppler::Doppler;
 use hydrant_rpc::egress::Egress;
@@ -20,6 +22,8 @@ use tonic::{Request, Response, Status};
 pub(crate) struct Readers {
     pub(crate) register: Arc<Register>,
     pub(crate) rules: Rules,
+    /// Where envelopes come from if not from lanes.
+    pub(crate) routers: Option<Routers>,
 }
 
 impl Readers {
@@ -29,12 +33,34 @@ impl Readers {
         asks: impl FnOnce(&[u8]) -> Result<Subscription, Status>,
     ) -> Result<Response<SessionStream>, Status> {
         self.register.admit()?;
-        let asks = asks(request.get_ref()).inspect_err(|_| {
+        let opened = asks(request.get_ref()).and_then(|asks| self.session(request, asks));
+        let stream = opened.inspect_err(|_| {
             self.register.counters.count(GrpcCounter::RequestsInvalid);
         })?;
+        Ok(Response::new(stream))
+    }
+
+    fn session(
+        &self,
+        request: &Request<Bytes>,
+        asks: Subscription,
+    ) -> Result<SessionStream, Status> {
         let call = asks.call;
+        let forwarded = match &self.routers {
+            Some(routers) => Some((routers, routed::request(request.get_ref(), call)?)),
+            None => None,
+        };
         let registration = self.register.open(asks, peer(request));
-        Ok(Response::new(SessionStream::new(registration, call)))
+        let subscription = forwarded.map(|(routers, forwarded)| {
+            let (member, state) = (registration.member.clone(), self.register.state.clone());
+            routed::subscribe(routers, &forwarded, member, state)
+        });
+        Ok(SessionStream {
+            subscription,
+            registration,
+            call,
+            rest: Bytes::new(),
+        })
     }
 }
 
@@ -46,6 +72,8 @@ fn peer<T>(request: &Request<T>) -> String {
 /// A session's messages. When it is dropped, the session is over.
 #[derive(Debug)]
 pub(crate) struct SessionStream {
+    /// Dropped before the session is settled, so that nothing comes after.
+    subscription: Option<routers::Subscription>,
     registration: Registration,
     call: Call,
     /// What is left of a batch that leaves one envelope at a time.
@@ -53,14 +81,6 @@ pub(crate) struct SessionStream {
 }
 
 impl SessionStream {
-    const fn new(registration: Registration, call: Call) -> Self {
-        Self {
-            registration,
-            call,
-            rest: Bytes::new(),
-        }
-    }
-
     /// A message counts as delivered when HTTP/2 takes it, which it does when the reader's window
     /// has room.
     fn delivered(&self, count: u64) {
@@ -89,6 +109,9 @@ impl Stream for SessionStream {
         if let Some(message) = self.one() {
             self.delivered(1);
             return Poll::Ready(Some(Ok(message)));
+        }
+        if self.registration.member.is_stopping() {
+            self.subscription = None;
         }
         let Some(batch) = ready!(self.registration.member.poll_take(context)) else {
             return Poll::Ready(None);

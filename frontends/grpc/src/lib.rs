@@ -19,6 +19,7 @@ mod member;
 mod pump;
 mod register;
 mod request;
+mod routed;
 mod table;
 mod worker;
 
@@ -26,11 +27,11 @@ pub use config::{GrpcConfig, Rules};
 pub use counters::{GrpcCounter, GrpcCounters};
 
 use crate::config::KEY_ADDRESS;
-use crate::ingress::Senders;
-use crate::worker::{Deadline, Worker};
+use crate::worker::{Deadline, Stop, Worker};
 use hydrant_engine::config::ConfigError;
 use hydrant_engine::engine::DrivenIntake;
 use hydrant_engine::lanes::LaneReader;
+use hydrant_feed::routers::Routers;
 use hydrant_feed::session::FrontendState;
 use hydrant_rpc::tls::{ServerTls, TlsError};
 use std::io;
@@ -65,12 +66,24 @@ pub enum StartError {
 /// What one worker works with.
 #[derive(Debug)]
 pub struct WorkerParts {
-    /// The lanes that it reads.
-    pub reader: LaneReader,
-    /// The shard that it drives.
-    pub intake: DrivenIntake,
+    /// Where envelopes come from.
+    pub feed: Feed,
     /// The core that it is pinned to, if it is.
     pub core: Option<usize>,
+}
+
+/// Where a worker's envelopes come from.
+#[derive(Debug)]
+pub enum Feed {
+    /// This host's shards.
+    Lanes {
+        /// The lanes that it reads.
+        reader: LaneReader,
+        /// The shard that it drives.
+        intake: DrivenIntake,
+    },
+    /// Other hosts. There are no senders then, whatever the rules.
+    Routers(Routers),
 }
 
 /// The running frontend.
@@ -86,7 +99,7 @@ pub struct Grpc {
 struct Running {
     state: Arc<FrontendState>,
     counters: Arc<GrpcCounters>,
-    senders: Senders,
+    stop: Stop,
     thread: JoinHandle<io::Result<()>>,
 }
 
@@ -106,11 +119,11 @@ pub fn start(config: &GrpcConfig, parts: Vec<WorkerParts>) -> Result<Grpc, Start
     for (number, (listener, parts)) in listeners.into_iter().zip(parts).enumerate() {
         let state = Arc::new(FrontendState::of_worker("grpc", number, parts.core));
         let counters = Arc::<GrpcCounters>::default();
-        let worker = Worker::new(
+        let (worker, stop) = Worker::new(
             config,
             listener,
             tls.clone(),
-            (parts.reader, parts.intake),
+            parts.feed,
             state.clone(),
             counters.clone(),
             Arc::clone(&memberships),
@@ -120,7 +133,7 @@ pub fn start(config: &GrpcConfig, parts: Vec<WorkerParts>) -> Result<Grpc, Start
         workers.push(Running {
             state,
             counters,
-            senders: worker.senders(),
+            stop,
             thread: worker.spawn(parts.core)?,
         });
     }
@@ -155,17 +168,17 @@ impl Grpc {
         self.tls.as_ref()
     }
 
-    /// Ends all senders' streams and the workers' shards. To be called before the engine's shards
-    /// are stopped, since nothing comes in after that.
-    pub fn stop_senders(&self) {
-        self.workers.iter().for_each(|worker| worker.senders.stop());
+    /// Ends all senders' streams and the workers' shards, or the routers' streams: nothing comes in
+    /// after that. To be called before the engine's shards are stopped.
+    pub fn stop_input(&self) {
+        self.workers.iter().for_each(|worker| worker.stop.stop());
     }
 
     /// Waits for the workers, which end by themselves after all shards: each reads what is left in
     /// its lanes, lets sessions take what waits for them, and ends their streams with OK. What
     /// a session has not taken `deadline` from now is counted as `session_gone`.
     ///
-    /// Stop senders and engine first: while a shard runs, this waits.
+    /// Stop input and engine first: while a shard runs, this waits.
     ///
     /// # Errors
     /// A worker panicked.

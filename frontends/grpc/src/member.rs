@@ -66,12 +66,17 @@ impl Member {
         self.task.wake();
     }
 
+    /// Whether [`stop`](Self::stop) was called.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Relaxed)
+    }
+
     /// Waits, on behalf of the session's stream, for the oldest batch; nothing is the end.
     pub(crate) fn poll_take(&self, context: &Context<'_>) -> Poll<Option<Batch>> {
         if let Some(batch) = self.batches().pop() {
             return Poll::Ready(Some(batch));
         }
-        if self.is_stopping.load(Relaxed) {
+        if self.is_stopping() {
             return Poll::Ready(None);
         }
         self.task.register(context.waker());

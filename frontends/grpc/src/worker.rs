@@ -1,6 +1,5 @@
 //! A worker: one thread that is a shard for what comes in and a frontend worker for what goes out.
 
-use crate::StartError;
 use crate::config::{GrpcConfig, Rules};
 use crate::counters::GrpcCounters;
 use crate::egress::Readers;
@@ -9,10 +8,12 @@ use crate::listen::{accept, incoming};
 use crate::pump;
 use crate::register::Register;
 use crate::table::GroupKey;
-use hydrant_engine::engine::{DrivenIntake, pin_to};
-use hydrant_engine::lanes::LaneReader;
+use crate::{Feed, StartError};
+use hydrant_engine::engine::pin_to;
+use hydrant_engine::route::DemandCell;
 use hydrant_feed::lanes::Lanes;
 use hydrant_feed::membership::Memberships;
+use hydrant_feed::routers::Routers;
 use hydrant_feed::session::FrontendState;
 use hydrant_rpc::doppler::DopplerServer;
 use hydrant_rpc::doppler_ingestor::DopplerIngestorServer;
@@ -51,12 +52,35 @@ pub(crate) struct Worker {
     runtime: Runtime,
     listener: TcpListener,
     tls: Option<ServerTls>,
-    lanes: Lanes,
+    input: Input,
     register: Arc<Register>,
-    senders: Senders,
     rules: Rules,
     connections_max: usize,
     deadline: watch::Receiver<Deadline>,
+}
+
+/// Where envelopes come from.
+enum Input {
+    Lanes(Lanes, Senders),
+    Routers(Routers, watch::Receiver<bool>),
+}
+
+/// Ends what comes in.
+#[derive(Clone, Debug)]
+pub(crate) enum Stop {
+    Senders(Senders),
+    Routers(watch::Sender<bool>),
+}
+
+impl Stop {
+    pub(crate) fn stop(&self) {
+        match self {
+            Self::Senders(senders) => senders.stop(),
+            Self::Routers(is_stopping) => {
+                is_stopping.send_replace(true);
+            }
+        }
+    }
 }
 
 impl Worker {
@@ -68,36 +92,31 @@ impl Worker {
         config: &GrpcConfig,
         listener: Listener,
         tls: Option<ServerTls>,
-        (reader, intake): (LaneReader, DrivenIntake),
+        feed: Feed,
         state: Arc<FrontendState>,
         counters: Arc<GrpcCounters>,
         memberships: Arc<Memberships<GroupKey>>,
         deadline: watch::Receiver<Deadline>,
-    ) -> io::Result<Self> {
+    ) -> io::Result<(Self, Stop)> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let within = runtime.enter();
         let listener = TcpListener::from_std(listener)?;
-        let lanes = Lanes::new(reader)?;
+        let (input, stop) = Input::new(feed, &counters)?;
         drop(within);
-        let demand = Some(lanes.demand());
-        let senders = Senders::new(intake, counters.clone());
-        Ok(Self {
+        let demand = input.demand();
+        let worker = Self {
             runtime,
             listener,
             tls,
-            lanes,
+            input,
             register: Register::new(config, state, counters, demand, memberships),
-            senders,
             rules: config.rules,
             connections_max: config.connections_max,
             deadline,
-        })
-    }
-
-    pub(crate) fn senders(&self) -> Senders {
-        self.senders.clone()
+        };
+        Ok((worker, stop))
     }
 
     /// Starts the thread, pinned if a core is given. It ends by itself once every shard is gone.
@@ -129,7 +148,7 @@ impl Worker {
             runtime,
             listener,
             tls,
-            lanes,
+            input,
             register,
             connections_max,
             mut deadline,
@@ -144,7 +163,7 @@ impl Worker {
                 stopped.await.ok();
             });
             let serving = tokio::spawn(serving);
-            let pumped = tokio::spawn(pump::run(lanes, register.clone())).await;
+            let pumped = tokio::spawn(input.pump(register.clone())).await;
             accepting.abort();
             register.stop();
             stop.send(()).ok();
@@ -161,9 +180,10 @@ impl Worker {
         let readers = Readers {
             register: self.register.clone(),
             rules: self.rules,
+            routers: self.input.routers(),
         };
-        let senders = self.senders.clone();
-        let doppler = self.rules.is_doppler();
+        let senders = self.input.senders().filter(|_| self.rules.is_doppler());
+        let doppler = senders.is_some();
         Server::builder()
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -171,12 +191,60 @@ impl Worker {
             .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
             .add_service(EgressServer::new(readers.clone()))
             .add_optional_service(doppler.then(|| DopplerServer::new(readers)))
-            .add_optional_service(doppler.then(|| {
-                IngressServer::new(senders.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .add_optional_service(senders.clone().map(|senders| {
+                IngressServer::new(senders).max_decoding_message_size(MESSAGE_BYTES_MAX)
             }))
-            .add_optional_service(doppler.then(|| {
+            .add_optional_service(senders.map(|senders| {
                 DopplerIngestorServer::new(senders).max_decoding_message_size(MESSAGE_BYTES_MAX)
             }))
+    }
+}
+
+impl Input {
+    fn new(feed: Feed, counters: &Arc<GrpcCounters>) -> io::Result<(Self, Stop)> {
+        Ok(match feed {
+            Feed::Lanes { reader, intake } => {
+                let senders = Senders::new(intake, counters.clone());
+                let stop = Stop::Senders(senders.clone());
+                (Self::Lanes(Lanes::new(reader)?, senders), stop)
+            }
+            Feed::Routers(routers) => {
+                let (stop, is_stopping) = watch::channel(false);
+                (Self::Routers(routers, is_stopping), Stop::Routers(stop))
+            }
+        })
+    }
+
+    fn demand(&self) -> Option<DemandCell> {
+        match self {
+            Self::Lanes(lanes, _) => Some(lanes.demand()),
+            Self::Routers(..) => None,
+        }
+    }
+
+    fn senders(&self) -> Option<Senders> {
+        match self {
+            Self::Lanes(_, senders) => Some(senders.clone()),
+            Self::Routers(..) => None,
+        }
+    }
+
+    fn routers(&self) -> Option<Routers> {
+        match self {
+            Self::Lanes(..) => None,
+            Self::Routers(routers, _) => Some(routers.clone()),
+        }
+    }
+
+    /// Until nothing more comes in. What comes from routers goes to the sessions by itself.
+    async fn pump(self, register: Arc<Register>) {
+        match self {
+            Self::Lanes(lanes, _) => pump::run(lanes, register).await,
+            Self::Routers(_, mut is_stopping) => {
+                // The other end is gone: that is a stop too.
+                is_stopping.wait_for(|is_stopping| *is_stopping).await.ok();
+            }
+        }
     }
 }
 

@@ -21,7 +21,8 @@ pub struct RoutersConfig {
     pub tls: Option<TlsFiles>,
     /// The name that every router's certificate must have. Default: `doppler`.
     pub server_name: String,
-    /// Connections to a router, at most, of each runtime; a stream takes one at random. Default: 20.
+    /// Connections to a router, at most, of each runtime; a stream takes one at random.
+    /// Default: 20.
     pub connections_per_router: u16,
     /// Allows plaintext over the network. Default: false.
     pub insecure: bool,

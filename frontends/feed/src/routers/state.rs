@@ -1,5 +1,5 @@
-//! How a router is doing, for whoever asks. Several tasks of several threads count here, so they add
-//! up a batch first.
+//! How a router is doing, for whoever asks. Several tasks of several threads count here, so they
+//! add up a batch first.
 //!
 //! **The ledger**, at any moment: `received = decoded + each loss`.
 

@@ -1,6 +1,6 @@
 //! A running frontend without shards on io_uring, and clients of it.
 
-use crate::{Grpc, GrpcConfig, GrpcCounter, Rules, WorkerParts, start};
+use crate::{Feed, Grpc, GrpcConfig, GrpcCounter, Rules, WorkerParts, start};
 use bytes::{Bytes, BytesMut};
 use hydrant_engine::config::EngineConfig;
 use hydrant_engine::counters::{Counter, Loss};
@@ -61,8 +61,7 @@ impl Rig {
         let intakes: Vec<_> = (0..config.workers).map(|_| intake()).collect();
         let parts = readers.into_iter().zip(intakes);
         let parts = parts.map(|(reader, intake)| WorkerParts {
-            reader,
-            intake,
+            feed: Feed::Lanes { reader, intake },
             core: None,
         });
         let grpc = start(&config, parts.collect()).unwrap();
@@ -171,7 +170,7 @@ impl Rig {
 
     pub(super) fn stop_within(self, deadline: Duration) {
         let (states, shards) = (self.grpc.states(), self.shards());
-        self.grpc.stop_senders();
+        self.grpc.stop_input();
         self.engine.stop().unwrap();
         self.grpc.join(deadline).unwrap();
         for state in states {
