@@ -5,7 +5,7 @@ use crate::samples::Sample;
 use hydrant_engine::limits::{DATAGRAM_BYTES_MAX, FRAME_LENGTH_BYTES};
 
 /// Apps and malformed periods up to this: the pool stays within a few megabytes.
-pub const PERIOD_MAX: usize = 4096;
+pub const PERIOD_MAX: usize = 16_384;
 
 /// Enough for the sender not to find its envelopes in the first-level cache.
 const ENVELOPES_MIN: usize = 1024;
@@ -183,7 +183,7 @@ mod tests {
                 malformed_period,
                 ..CONFIG
             })
-            .contains("1 in 4097")
+            .contains("1 in 16385")
         );
     }
 }

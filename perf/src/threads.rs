@@ -44,6 +44,20 @@ pub fn time_of(thread_name: &str) -> io::Result<ThreadTime> {
     Err(io::Error::new(io::ErrorKind::NotFound, problem))
 }
 
+/// The time of all threads of a process that run now: of its whole life if none has ended.
+///
+/// # Errors
+/// If there is no such process, or the kernel keeps no such statistics.
+pub fn time_of_process(id: u32) -> io::Result<ThreadTime> {
+    let mut sum = ThreadTime::default();
+    for task in fs::read_dir(format!("/proc/{id}/task"))? {
+        let time = parse(&fs::read_to_string(task?.path().join("schedstat"))?)?;
+        sum.cpu_ns += time.cpu_ns;
+        sum.waited_ns += time.waited_ns;
+    }
+    Ok(sum)
+}
+
 fn parse(schedstat: &str) -> io::Result<ThreadTime> {
     let mut numbers = schedstat.split_whitespace().map(str::parse);
     match (numbers.next(), numbers.next()) {
@@ -83,6 +97,8 @@ mod tests {
         thread::sleep(Duration::from_millis(5));
         let time = time_of("works-20ms").unwrap();
         assert!(time.cpu_ns + time.waited_ns > 15_000_000, "{time:?}");
+        let all = time_of_process(std::process::id()).unwrap();
+        assert!(all.cpu_ns >= time.cpu_ns, "{all:?} {time:?}");
         end.send(()).unwrap();
         worker.join().unwrap();
         let error = time_of("works-20ms").unwrap_err();

@@ -35,7 +35,8 @@ impl Refusal {
     /// The whole answer.
     pub(crate) fn answer(self) -> Answer {
         let (status, body) = self.parts();
-        let mut answer = Response::new(Full::new(Bytes::from_static(body.as_bytes())).boxed_unsync());
+        let mut answer =
+            Response::new(Full::new(Bytes::from_static(body.as_bytes())).boxed_unsync());
         *answer.status_mut() = status;
         let headers = answer.headers_mut();
         // JSON that is labelled as text: strict clients know it so.

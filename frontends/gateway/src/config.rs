@@ -33,7 +33,8 @@ pub struct GatewayConfig {
     /// Streams at a time; who comes after that is answered 503. Default: 10000.
     pub streams_max: u32,
     /// Whether requests are written to stdout in Apache's common format, each when its answer is
-    /// over. Default: false; upstream always does.
+    /// over; as upstream, a stdout that nobody reads holds everything up. Default: false; upstream
+    /// always does.
     pub access_log: bool,
     /// Allows what is otherwise for loopback only: to listen without TLS or without access control,
     /// and to send tokens or fetch logs without TLS. Default: false.
@@ -109,11 +110,11 @@ impl GatewayConfig {
         }
         in_range(
             "gateway.stream_timeout_ms",
-            self.stream_timeout_ms,
+            &self.stream_timeout_ms,
             &STREAM_TIMEOUT_MS,
         )?;
-        in_range("gateway.heartbeat_ms", self.heartbeat_ms, &HEARTBEAT_MS)?;
-        in_range("gateway.streams_max", self.streams_max, &STREAMS)
+        in_range("gateway.heartbeat_ms", &self.heartbeat_ms, &HEARTBEAT_MS)?;
+        in_range("gateway.streams_max", &self.streams_max, &STREAMS)
     }
 
     fn check_address(&self) -> Result<(), ConfigError> {
@@ -169,10 +170,10 @@ fn problem<T>(key: &'static str, problem: impl Into<String>) -> Result<T, Config
 
 fn in_range<T: PartialOrd + Display>(
     key: &'static str,
-    value: T,
+    value: &T,
     range: &RangeInclusive<T>,
 ) -> Result<(), ConfigError> {
-    if range.contains(&value) {
+    if range.contains(value) {
         return Ok(());
     }
     let (start, end) = (range.start(), range.end());

@@ -4,9 +4,11 @@
 //! batch is taken from the provider. A client that does not read stops us reading, and what is lost
 //! then the provider loses, and counts.
 
+use crate::answer::AnyBody;
 use crate::json::push_envelope;
 use crate::provider::Batches;
 use crate::state::{GatewayCounter, GatewayState};
+use crate::timing::Timing;
 use crate::worker::Stopping;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
@@ -20,24 +22,14 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
-use crate::answer::AnyBody;
-
-/// An empty batch, and room for what each envelope takes beside its own bytes.
+/// What is around the envelopes of a batch.
 const BATCH_START: &str = "data: {\"batch\":[";
 const BATCH_END: &str = "]}\n\n";
 const CLOSING: &str = "event: closing\ndata: closing due to stream timeout\n\n";
-
-/// How long until what.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Periods {
-    /// Without an event, until a heartbeat.
-    pub(crate) heartbeat: Duration,
-    /// From the first moment to the closing event.
-    pub(crate) stream_timeout: Option<Duration>,
-}
 
 /// One stream.
 pub(crate) struct Events {
@@ -47,51 +39,39 @@ pub(crate) struct Events {
     closing_at: Option<Instant>,
     stopping: Stopping,
     place: Place,
-    /// Whether the closing event is out.
-    is_closed: bool,
-}
-
-/// A place among the streams that are open.
-pub(crate) struct Place {
-    state: Arc<GatewayState>,
     /// Why the stream ended; until it does, that its client has gone.
     ending: GatewayCounter,
 }
 
+/// A place among the streams that are open.
+pub(crate) struct Place(Arc<GatewayState>);
+
 impl Place {
     /// Takes a place, if one of `streams_max` is free.
     pub(crate) fn take(state: &Arc<GatewayState>, streams_max: u32) -> Option<Self> {
-        let state = state.clone();
-        let ending = GatewayCounter::ClosedByClient;
-        state
-            .stream_opens(streams_max.into())
-            .then_some(Self { state, ending })
+        let is_free = state.stream_opens(streams_max.into());
+        is_free.then(|| Self(state.clone()))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.state.stream_ends();
+        self.0.stream_ends();
     }
 }
 
 impl Events {
-    pub(crate) fn new(
-        batches: Batches,
-        periods: Periods,
-        place: Place,
-        stopping: Stopping,
-    ) -> Self {
+    pub(crate) fn new(batches: Batches, timing: Timing, place: Place, stopping: Stopping) -> Self {
         let now = Instant::now();
-        place.state.count(GatewayCounter::Streams);
+        place.0.count(GatewayCounter::Streams);
         Self {
             batches,
-            heartbeat: periods.heartbeat,
-            heartbeat_at: now + periods.heartbeat,
-            closing_at: periods.stream_timeout.map(|timeout| now + timeout),
+            heartbeat: timing.heartbeat,
+            heartbeat_at: now + timing.heartbeat,
+            closing_at: timing.stream_timeout.map(|timeout| now + timeout),
             stopping,
             place,
-            is_closed: false,
+            ending: GatewayCounter::ClosedByClient,
         }
     }
 
@@ -106,13 +86,13 @@ impl Events {
     }
 
     async fn next(&mut self) -> Option<String> {
-        if self.is_closed {
-            return None;
+        if self.ending == GatewayCounter::ClosedByTimeout {
+            return None; // The closing event is out.
         }
         let event = self.wait().await?;
         self.heartbeat_at = Instant::now() + self.heartbeat;
         let bytes = u64::try_from(event.len()).unwrap_or(u64::MAX);
-        self.place.state.add(GatewayCounter::Bytes, bytes);
+        self.place.0.add(GatewayCounter::Bytes, bytes);
         Some(event)
     }
 
@@ -123,48 +103,56 @@ impl Events {
         }
         let closing_at = self.closing_at.unwrap_or(self.heartbeat_at);
         let wake_at = closing_at.min(self.heartbeat_at);
-        let batch = timeout_at(wake_at, self.batches.next());
-        let outcome = match select(pin!(self.stopping.begun()), pin!(batch)).await {
-            Either::Left(_) => return self.end(GatewayCounter::ClosedByStop),
-            Either::Right((outcome, _)) => outcome,
-        };
-        match outcome {
-            Ok(batch) => self.data(batch),
-            Err(_) if self.closing_at == Some(wake_at) => Some(self.closing()),
-            Err(_) => Some(self.beat()),
+        match self.batch_until(wake_at).await {
+            None => self.end(GatewayCounter::ClosedByStop),
+            Some(Ok(batch)) => self.data(batch),
+            Some(Err(_)) if self.closing_at == Some(wake_at) => Some(self.closing()),
+            Some(Err(_)) => Some(self.beat()),
+        }
+    }
+
+    /// A batch or the provider's end; an error when it is time to wake, nothing when we stop.
+    async fn batch_until(
+        &mut self,
+        wake_at: Instant,
+    ) -> Option<Result<Result<Option<Bytes>, Status>, Elapsed>> {
+        let begun = pin!(self.stopping.begun());
+        let batch = pin!(timeout_at(wake_at, self.batches.next()));
+        match select(begun, batch).await {
+            Either::Left(_) => None,
+            Either::Right((outcome, _)) => Some(outcome),
         }
     }
 
     fn data(&mut self, batch: Result<Option<Bytes>, Status>) -> Option<String> {
         match batch {
-            Ok(Some(batch)) => Some(data_event(&batch, &self.place.state)),
+            Ok(Some(batch)) => Some(data_event(&batch, &self.place.0)),
             Ok(None) => self.end(GatewayCounter::ClosedByProvider),
             Err(_) => self.end(GatewayCounter::ProviderFailed),
         }
     }
 
     fn closing(&mut self) -> String {
-        self.is_closed = true;
-        self.place.ending = GatewayCounter::ClosedByTimeout;
+        self.ending = GatewayCounter::ClosedByTimeout;
         CLOSING.to_owned()
     }
 
     fn beat(&self) -> String {
-        self.place.state.count(GatewayCounter::Heartbeats);
+        self.place.0.count(GatewayCounter::Heartbeats);
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         let seconds = since_epoch.map_or(0, |since| since.as_secs());
         format!("event: heartbeat\ndata: {seconds}\n\n")
     }
 
     fn end(&mut self, why: GatewayCounter) -> Option<String> {
-        self.place.ending = why;
+        self.ending = why;
         None
     }
 }
 
 impl Drop for Events {
     fn drop(&mut self) {
-        self.place.state.count(self.place.ending);
+        self.place.0.count(self.ending);
     }
 }
 

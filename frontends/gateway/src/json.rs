@@ -121,11 +121,7 @@ fn push_data(out: &mut String, data: &Data) {
 }
 
 /// A map, which has the order of its keys' bytes already.
-fn push_map<V>(
-    out: &mut String,
-    map: &BTreeMap<String, V>,
-    push_value: impl Fn(&mut String, &V),
-) {
+fn push_map<V>(out: &mut String, map: &BTreeMap<String, V>, push_value: impl Fn(&mut String, &V)) {
     out.push('{');
     for (index, (key, value)) in map.iter().enumerate() {
         if index > 0 {

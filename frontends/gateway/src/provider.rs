@@ -38,7 +38,7 @@ const BATCH_BYTES_MAX: usize = 64 << 20;
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// For the whole way: name, TCP, TLS, and those who wait for it before us.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the head of the provider's answer is waited for: ours comes once the subscription
 /// stands, so that what is sent after the client has its 200 is delivered. Go's may never come.
 const HEAD_GRACE: Duration = Duration::from_millis(100);
@@ -52,6 +52,7 @@ pub(crate) struct Provider {
     address: String,
     origin: Uri,
     tls: Option<ClientTls>,
+    open_timeout: Duration,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -73,20 +74,28 @@ type Opening = Pin<Box<dyn Future<Output = Result<Streaming<Bytes>, Status>> + S
 
 impl Provider {
     /// Connects when the first stream is asked for, and whenever the connection is found broken.
-    pub(crate) fn new(address: &str, tls: Option<ClientTls>) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// The address cannot be written in a URL.
+    pub(crate) fn new(
+        address: &str,
+        tls: Option<ClientTls>,
+        open_timeout: Duration,
+    ) -> Result<Self, String> {
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let origin = format!("{scheme}://{address}").parse();
+        let origin = format!("{scheme}://{address}").parse::<Uri>();
         Ok(Self {
             address: address.to_owned(),
-            origin: origin.map_err(io::Error::other)?,
+            origin: origin.map_err(|error| format!("{address:?} is no address: {error}"))?,
             tls,
+            open_timeout,
             connection: Mutex::default(),
         })
     }
 
     /// Asks for a stream. What the provider says to that comes with the first batch.
     pub(crate) async fn open(&self, request: Bytes) -> Result<Batches, Unreachable> {
-        match timeout(OPEN_TIMEOUT, self.call(request)).await {
+        match timeout(self.open_timeout, self.call(request)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Unreachable),
         }

@@ -5,10 +5,13 @@ use crate::demo::Demo;
 use crate::dump::Dump;
 use crate::emit::Emitter;
 use crate::ledger::Ledger;
+use crate::roles::{self, Role};
 use crate::server::{Server, StartError};
 use crate::tail::{self, TailError};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use hydrant_rpc::tls::{Reloader, TlsError};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::io;
 use std::net::SocketAddr;
@@ -36,7 +39,7 @@ enum Command {
     /// Run the server (the default).
     ///
     /// SIGTERM and SIGINT stop it: it stops reading, delivers what it has, and prints the ledger.
-    /// SIGUSR1 prints the state of every thread to stdout.
+    /// SIGUSR1 prints the state of every thread to stdout; SIGHUP reads certificates anew.
     Run(RunArguments),
     /// Check a config file; print the memory plan and which thread runs on which core.
     Check {
@@ -62,6 +65,16 @@ enum Command {
         filter: Option<String>,
         #[command(flatten)]
         server: ServerArguments,
+    },
+    /// Run in the place of an executable of Loggregator's: its environment variables, its ports,
+    /// its lines on stderr.
+    ///
+    /// Started under such a name (a link will do) the program takes the role by itself and ignores
+    /// its arguments.
+    Role {
+        /// The executable.
+        #[arg(value_name = "NAME", value_parser = role_parser())]
+        role: Role,
     },
     /// Run a server of its own under a load of many apps and show live figures.
     ///
@@ -121,6 +134,9 @@ pub enum CommandError {
     /// The config cannot be used.
     #[error(transparent)]
     Config(#[from] LoadError),
+    /// A role ended, with upstream's last line.
+    #[error(transparent)]
+    Role(#[from] roles::Fatal),
     /// The server did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -172,8 +188,22 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
                 server.url
             ))?)
         }
+        Command::Role { role } => take(role),
         Command::Demo(arguments) => demo(&arguments),
     }
+}
+
+fn role_parser() -> impl TypedValueParser<Value = Role> {
+    let names = PossibleValuesParser::new(Role::NAMES.map(|(name, _)| name));
+    names.try_map(|name| Role::named(&name).ok_or("there is no such role"))
+}
+
+/// Takes a role, until a signal.
+///
+/// # Errors
+/// Upstream's last line.
+pub fn take(role: Role) -> Result<(), CommandError> {
+    Ok(roles::run(role, &roles::env::Environment::of_process())?)
 }
 
 #[expect(clippy::print_stdout, reason = "the operator reads it")]
@@ -184,17 +214,23 @@ fn serve(arguments: &RunArguments) -> Result<(), CommandError> {
     };
     // Signals are ours before anything runs, so that none is missed.
     let mut signals =
-        Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(|error| CommandError::System {
+        Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGHUP]).map_err(|error| CommandError::System {
             what: "cannot watch for signals",
             error,
         })?;
     let server = Server::start(&config)?;
     println!("{server}\nmemory plan\n{}\nready", config.plan()?);
+    let reloader = Reloader::start(tell).map_err(|error| CommandError::System {
+        what: "cannot watch certificates",
+        error,
+    })?;
+    server.watch(&reloader);
     for signal in signals.forever() {
-        if signal != SIGUSR1 {
-            break;
+        match signal {
+            SIGUSR1 => println!("{}", Dump(server.state())),
+            SIGHUP => reloader.reload_all(),
+            _ => break,
         }
-        println!("{}", Dump(server.state()));
     }
     println!("stopping: what came in is delivered first");
     let (ledger, outcome) = server.stop(STOP_DEADLINE);
@@ -204,6 +240,11 @@ fn serve(arguments: &RunArguments) -> Result<(), CommandError> {
         error,
     })?;
     balanced(&ledger)
+}
+
+#[expect(clippy::print_stderr, reason = "the operator reads it")]
+fn tell(error: &TlsError) {
+    eprintln!("hydrant: {error}; what was read before stays in use");
 }
 
 fn balanced(ledger: &Ledger) -> Result<(), CommandError> {
@@ -284,6 +325,17 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_role_has_a_name() {
+        for (name, _) in Role::NAMES {
+            let role = Arguments::parse_from(["hydrant", "role", name]);
+            assert!(
+                matches!(role.command, Some(Command::Role { role }) if Role::named(name) == Some(role))
+            );
+        }
+        Arguments::try_parse_from(["hydrant", "role", "metron"]).unwrap_err();
     }
 
     #[test]

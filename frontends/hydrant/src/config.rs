@@ -1,7 +1,10 @@
 //! The whole configuration: a TOML file with a table for each part, or defaults for everything.
 
+use crate::agent::AgentConfig;
 use hydrant_engine::config::{ConfigError, Cores, EngineConfig, MemoryPlan, available_cores};
 use hydrant_engine::engine::memory_plan;
+use hydrant_feed::routers::RoutersConfig;
+use hydrant_gateway::GatewayConfig;
 use hydrant_grpc::GrpcConfig;
 use hydrant_syslog::SyslogConfig;
 use hydrant_websocket::WebsocketConfig;
@@ -27,12 +30,19 @@ pub struct Config {
     pub frontends: FrontendsConfig,
     /// Doppler and Reverse Log Proxy.
     pub grpc: GrpcConfig,
+    /// Other Dopplers to read from: if set, gRPC readers are served from them, and this host takes
+    /// nothing in over gRPC.
+    pub routers: Option<RoutersConfig>,
+    /// gRPC readers as server-sent events. Default: none.
+    pub gateway: Option<GatewayConfig>,
     /// Firehose and app streams.
     pub websocket: WebsocketConfig,
     /// Syslog drains.
     pub syslog: SyslogConfig,
     /// Metrics and health.
     pub operator: OperatorConfig,
+    /// Metrics to the agent.
+    pub agent: AgentConfig,
 }
 
 /// The `[frontends]` table.
@@ -113,7 +123,7 @@ impl Config {
     /// # Errors
     /// Names the first key that cannot be used.
     pub fn plan(&self) -> Result<MemoryPlan, LoadError> {
-        let mut plan = memory_plan(&self.engine, self.workers().len(), self.grpc_workers())?;
+        let mut plan = memory_plan(&self.engine, self.workers().len(), self.intakes())?;
         self.websocket
             .check()
             .map_err(|error| LoadError::Frontend(error.to_string()))?;
@@ -123,7 +133,14 @@ impl Config {
         self.syslog
             .check()
             .map_err(|error| LoadError::Frontend(error.to_string()))?;
+        if let Some(routers) = &self.routers {
+            routers.check()?;
+        }
+        if let Some(gateway) = &self.gateway {
+            gateway.check()?;
+        }
         self.operator.check()?;
+        self.agent.check()?;
         self.frontend_cores()?;
         if self.websocket.enabled {
             plan.add(
@@ -149,17 +166,17 @@ impl Config {
         Ok(plan.fits(self.engine.memory_max)?)
     }
 
-    /// The frontend workers that run, in the order of their lanes.
+    /// The frontend workers that read lanes, in the order of these.
     pub fn workers(&self) -> Vec<&'static str> {
         let websocket = self.websocket.enabled.then_some(WEBSOCKET);
         let syslog = (!self.syslog.drains.is_empty()).then_some(SYSLOG);
-        let grpc = repeat_n(GRPC, self.grpc_workers());
+        let grpc = repeat_n(GRPC, self.intakes());
         websocket.into_iter().chain(syslog).chain(grpc).collect()
     }
 
-    /// Workers of the gRPC frontend; each drives a shard of its own.
-    pub fn grpc_workers(&self) -> usize {
-        if self.grpc.enabled {
+    /// Shards that gRPC workers drive: each one, unless other hosts feed them.
+    fn intakes(&self) -> usize {
+        if self.grpc.enabled && self.routers.is_none() {
             self.grpc.workers
         } else {
             0

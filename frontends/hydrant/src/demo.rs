@@ -167,7 +167,7 @@ impl Figures {
         let lanes: u64 = Ledger::of(state)
             .frontends
             .iter()
-            .map(|frontend| frontend.lanes[2])
+            .map(|frontend| frontend.lanes.map_or(0, |[.., full]| full))
             .sum();
         let sessions = state.frontends.iter().flat_map(|worker| worker.sessions());
         let (mut delivered, mut undelivered) = (0, 0);

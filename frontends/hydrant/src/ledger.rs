@@ -3,6 +3,7 @@
 use crate::state::ServerState;
 use hydrant_engine::counters::{Counter, LaneCounter, Loss};
 use hydrant_feed::counters::{FeedCounter, SessionCounter, SessionCounters};
+use hydrant_feed::routers::{RouterCounter, RouterState, Routers};
 use std::fmt::{self, Write};
 
 /// A snapshot of all counters that the ledger is made of.
@@ -16,8 +17,23 @@ pub struct Ledger {
     pub malformed: Vec<(&'static str, u64)>,
     /// Socket buffers that the kernel dropped before we saw them. Outside the balance.
     pub kernel_dropped: u64,
+    /// What came from each other host.
+    pub routers: Vec<RouterLedger>,
     /// What each frontend worker got.
     pub frontends: Vec<FrontendLedger>,
+}
+
+/// What came from another host, in all subscriptions to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouterLedger {
+    /// Its zone and address.
+    pub name: String,
+    /// Envelopes that came.
+    pub received: u64,
+    /// Valid ones.
+    pub decoded: u64,
+    /// What was lost, by name; zeros left out.
+    pub malformed: Vec<(&'static str, u64)>,
 }
 
 /// A frontend worker's part of the ledger.
@@ -25,8 +41,8 @@ pub struct Ledger {
 pub struct FrontendLedger {
     /// Its name.
     pub frontend: String,
-    /// Published, unwanted, full: summed over its lanes.
-    pub lanes: [u64; 3],
+    /// Published, unwanted, full: summed over its lanes; nothing if other hosts feed it.
+    pub lanes: Option<[u64; 3]>,
     /// Records in its lanes, messages in its sessions that nobody can place: 0, or a defect.
     pub unplaced: i128,
     /// Read, extra, messages, no form, unselected.
@@ -73,6 +89,7 @@ impl Ledger {
                 .iter()
                 .map(|shard| shard.counters.kernel_dropped())
                 .sum(),
+            routers: routers(state),
             frontends: (0..state.frontends.len())
                 .map(|at| frontend(state, at))
                 .collect(),
@@ -91,6 +108,20 @@ impl Ledger {
                 "received {received} ≠ decoded {decoded} + malformed {malformed}"
             ));
         }
+        for router in &self.routers {
+            let malformed: u64 = router.malformed.iter().map(|(_, count)| count).sum();
+            if router.received != router.decoded + malformed {
+                let RouterLedger {
+                    name,
+                    received,
+                    decoded,
+                    ..
+                } = router;
+                faults.push(format!(
+                    "router {name}: received {received} ≠ decoded {decoded} + malformed {malformed}"
+                ));
+            }
+        }
         for FrontendLedger {
             frontend,
             lanes,
@@ -98,7 +129,7 @@ impl Ledger {
             ..
         } in &self.frontends
         {
-            let placed: u64 = lanes.iter().sum();
+            let placed = lanes.map_or(self.decoded, |lanes| lanes.iter().sum());
             if placed != self.decoded {
                 let decoded = self.decoded;
                 faults.push(format!(
@@ -123,10 +154,27 @@ impl Ledger {
                 .iter()
                 .map(|session| session.waiting)
                 .sum();
-            frontend.lanes[0].saturating_sub(read) + waiting
+            let published = frontend.lanes.map_or(read, |[published, ..]| published);
+            published.saturating_sub(read) + waiting
         };
         self.frontends.iter().map(of_frontend).sum()
     }
+}
+
+fn routers(state: &ServerState) -> Vec<RouterLedger> {
+    let ledger = |router: &RouterState| {
+        let malformed = Loss::ALL
+            .iter()
+            .map(|loss| (loss.name(), router.lost(*loss)));
+        RouterLedger {
+            name: format!("{} {}", router.zone(), router.address()),
+            received: router.get(RouterCounter::Received),
+            decoded: router.get(RouterCounter::Decoded),
+            malformed: malformed.filter(|(_, count)| *count > 0).collect(),
+        }
+    };
+    let routers = state.routers.iter().flat_map(Routers::states);
+    routers.map(ledger).collect()
 }
 
 fn frontend(state: &ServerState, index: usize) -> FrontendLedger {
@@ -154,12 +202,14 @@ fn frontend(state: &ServerState, index: usize) -> FrontendLedger {
         .map(|(name, counters)| session_ledger(format!("{name}, over"), counters));
     FrontendLedger {
         frontend: worker.name(),
-        lanes: [
-            LaneCounter::Published,
-            LaneCounter::Unwanted,
-            LaneCounter::Full,
-        ]
-        .map(lane),
+        lanes: (index < state.lane_count()).then(|| {
+            [
+                LaneCounter::Published,
+                LaneCounter::Unwanted,
+                LaneCounter::Full,
+            ]
+            .map(lane)
+        }),
         unplaced: worker.feed.unbalanced(),
         feed: feed.collect(),
         sessions: open.chain(over).collect(),
@@ -184,6 +234,7 @@ impl fmt::Display for Ledger {
             decoded,
             malformed,
             kernel_dropped,
+            routers,
             frontends,
         } = self;
         writeln!(
@@ -197,16 +248,35 @@ impl fmt::Display for Ledger {
                 "dropped by the kernel before that: {kernel_dropped} socket buffers"
             )?;
         }
+        for RouterLedger {
+            name,
+            received,
+            decoded,
+            malformed,
+        } in routers
+        {
+            let malformed = sum(malformed);
+            writeln!(
+                f,
+                "router {name}: received {received} = decoded {decoded}{malformed}"
+            )?;
+        }
         for FrontendLedger {
             frontend,
-            lanes: [published, unwanted, full],
+            lanes,
             feed,
             sessions,
             ..
         } in frontends
         {
-            let lanes = format!("published {published} + unwanted {unwanted} + lane_full {full}");
-            writeln!(f, "{frontend}: decoded {decoded} = {lanes}")?;
+            match lanes {
+                Some([published, unwanted, full]) => {
+                    let lanes =
+                        format!("published {published} + unwanted {unwanted} + lane_full {full}");
+                    writeln!(f, "{frontend}: decoded {decoded} = {lanes}")?;
+                }
+                None => writeln!(f, "{frontend}: from other hosts")?,
+            }
             writeln!(f, "  feed:{}", list(feed))?;
             for SessionLedger {
                 name,
@@ -254,9 +324,10 @@ mod tests {
             decoded: 9,
             malformed: vec![("malformed_wire", 1)],
             kernel_dropped: 0,
+            routers: vec![],
             frontends: vec![FrontendLedger {
                 frontend: "websocket".into(),
-                lanes: [5, 3, 1],
+                lanes: Some([5, 3, 1]),
                 unplaced: 0,
                 feed: vec![("read", 5)],
                 sessions: vec![SessionLedger {
@@ -288,7 +359,7 @@ mod tests {
         };
         faulty(|ledger| ledger.received += 1);
         faulty(|ledger| ledger.malformed[0].1 -= 1);
-        faulty(|ledger| ledger.frontends[0].lanes[2] += 1);
+        faulty(|ledger| ledger.frontends[0].lanes = Some([5, 3, 2]));
         faulty(|ledger| ledger.frontends[0].unplaced = -1);
     }
 }

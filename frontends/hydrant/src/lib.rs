@@ -22,6 +22,8 @@ pub mod tail;
 
 pub mod demo;
 
+pub mod agent;
+
 pub mod roles;
 
 pub mod cli;

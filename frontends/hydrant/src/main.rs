@@ -1,20 +1,35 @@
-//! The binary: reads the command line, does what it says, exits with 0 or tells why not.
+//! The binary: takes the role that its name says, or reads the command line and does what it says;
+//! exits with 0 or tells why not.
 
 use clap::Parser;
-use hydrant::cli::{self, Arguments};
+use hydrant::cli::{self, Arguments, CommandError};
+use hydrant::roles::Role;
 use std::process::ExitCode;
 
 /// Frontends allocate a lot and on several threads.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[expect(clippy::print_stderr, reason = "a program says on stderr why it fails")]
 fn main() -> ExitCode {
-    match cli::run(Arguments::parse()) {
+    let program = std::env::args_os().next();
+    let outcome = match program.as_deref().and_then(Role::of_program) {
+        // Upstream's executables have no arguments.
+        Some(role) => cli::take(role),
+        None => cli::run(Arguments::parse()),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("hydrant: {error}");
+            tell(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a program says on stderr why it fails")]
+fn tell(error: &CommandError) {
+    match error {
+        CommandError::Role(fatal) => fatal.tell(),
+        error => eprintln!("hydrant: {error}"),
     }
 }

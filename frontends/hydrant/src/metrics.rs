@@ -1,14 +1,19 @@
 //! The state as Prometheus metrics (OpenMetrics text).
 
+use crate::agent::{UpstreamCollector, UpstreamMetrics};
 use crate::state::ServerState;
 use hydrant_engine::counters::{Counter, LaneCounter, Loss, TURN_BOUNDS_NANOS};
 use hydrant_engine::engine::ShardState;
 use hydrant_feed::counters::{FeedCounter, SessionCounter, SessionCounters};
+use hydrant_feed::routers::{RouterCounter, RouterState, Routers};
+use hydrant_gateway::{GatewayCounter, Latency};
+use hydrant_grpc::{GrpcCounter, GrpcCounters};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use std::fmt;
+use std::sync::Arc;
 
 type Labels = Vec<(&'static str, String)>;
 type Samples = Vec<(Labels, u64)>;
@@ -16,7 +21,9 @@ type Samples = Vec<(Labels, u64)>;
 /// A registry that reads the state anew for each scrape.
 pub(crate) fn registry(state: ServerState) -> Registry {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(StateCollector(state)));
+    registry.register_collector(Box::new(StateCollector(state.clone())));
+    let upstream = UpstreamCollector::new(move || UpstreamMetrics::of_router(&state));
+    registry.register_collector(Box::new(upstream));
     registry
 }
 
@@ -55,10 +62,7 @@ impl Collector for StateCollector {
         for counter in FeedCounter::ALL {
             let name = format!("hydrant_feed_{}", counter.name());
             let sample = |worker: &hydrant_feed::session::FrontendState| {
-                (
-                    vec![("frontend", worker.frontend.to_owned())],
-                    worker.feed.get(*counter),
-                )
+                (vec![("frontend", worker.name())], worker.feed.get(*counter))
             };
             let samples = state
                 .frontends
@@ -68,6 +72,9 @@ impl Collector for StateCollector {
             counters(&mut encoder, &name, counter.help(), samples)?;
         }
         session_metrics(&mut encoder, state)?;
+        grpc_metrics(&mut encoder, state)?;
+        router_metrics(&mut encoder, state)?;
+        gateway_metrics(&mut encoder, state)?;
         counters(&mut encoder, "hydrant_lost", LOST_HELP, losses(state))?;
         turns(&mut encoder, state)
     }
@@ -88,6 +95,58 @@ fn session_metrics(encoder: &mut DescriptorEncoder<'_>, state: &ServerState) -> 
         "Messages in a session's outbox.",
         waiting,
     )
+}
+
+fn grpc_metrics(encoder: &mut DescriptorEncoder<'_>, state: &ServerState) -> fmt::Result {
+    for counter in GrpcCounter::ALL {
+        let name = format!("hydrant_grpc_{}", counter.name());
+        let sample = |(worker, counters): (usize, &Arc<GrpcCounters>)| {
+            (vec![("worker", worker.to_string())], counters.get(*counter))
+        };
+        let samples = state.grpc.iter().enumerate().map(sample).collect();
+        counters(encoder, &name, counter.help(), samples)?;
+    }
+    Ok(())
+}
+
+fn router_metrics(encoder: &mut DescriptorEncoder<'_>, state: &ServerState) -> fmt::Result {
+    let samples = |value: &dyn Fn(&RouterState) -> u64| -> Samples {
+        let routers = state.routers.iter().flat_map(Routers::states);
+        routers
+            .map(|router| (router_labels(router), value(router)))
+            .collect()
+    };
+    for counter in RouterCounter::ALL {
+        let name = format!("hydrant_router_{}", counter.name());
+        let samples = samples(&|router| router.get(*counter));
+        counters(encoder, &name, counter.help(), samples)?;
+    }
+    let open = samples(&RouterState::open_streams);
+    let help = "Streams open to a router now.";
+    gauges(encoder, "hydrant_router_open_streams", help, open)
+}
+
+fn router_labels(router: &RouterState) -> Labels {
+    let (zone, address) = (router.zone().to_owned(), router.address().to_owned());
+    vec![("zone", zone), ("router", address)]
+}
+
+fn gateway_metrics(encoder: &mut DescriptorEncoder<'_>, state: &ServerState) -> fmt::Result {
+    let Some(gateway) = &state.gateway else {
+        return Ok(());
+    };
+    for counter in GatewayCounter::ALL {
+        let name = format!("hydrant_gateway_{}", counter.name());
+        let samples = vec![(Labels::new(), gateway.get(*counter))];
+        counters(encoder, &name, counter.help(), samples)?;
+    }
+    for latency in Latency::ALL {
+        let samples = vec![(Labels::new(), gateway.latency_nanos(*latency))];
+        gauges(encoder, latency.name(), latency.help(), samples)?;
+    }
+    let open = vec![(Labels::new(), gateway.streams_open())];
+    let help = "Streams of server-sent events open now.";
+    gauges(encoder, "hydrant_gateway_streams_open", help, open)
 }
 
 fn shards(state: &ServerState) -> impl Iterator<Item = (Labels, &ShardState)> {
@@ -111,7 +170,7 @@ fn lanes(state: &ServerState, value: impl Fn(&hydrant_engine::lanes::LaneState) 
     let mut samples = Vec::new();
     for (index, shard) in state.shards.iter().enumerate() {
         for (lane, worker) in shard.lanes.iter().zip(&state.frontends) {
-            let frontend = worker.frontend.to_owned();
+            let frontend = worker.name();
             samples.push((
                 vec![("shard", index.to_string()), ("frontend", frontend)],
                 value(lane),
@@ -126,7 +185,7 @@ fn sessions(state: &ServerState, value: impl Fn(&SessionCounters) -> u64) -> Sam
     let mut samples = Vec::new();
     for worker in &state.frontends {
         let labels = |session: String, peer: String| {
-            let frontend = ("frontend", worker.frontend.to_owned());
+            let frontend = ("frontend", worker.name());
             vec![frontend, ("session", session), ("peer", peer)]
         };
         for session in worker.sessions() {
@@ -164,6 +223,12 @@ fn losses(state: &ServerState) -> Samples {
                 labels.clone(),
                 shard.counters.lost(*loss),
             );
+        }
+    }
+    for router in state.routers.iter().flat_map(Routers::states) {
+        for loss in Loss::ALL {
+            let labels = router_labels(router);
+            add("router", loss.name(), labels, router.lost(*loss));
         }
     }
     for (labels, count) in lanes(state, |lane| lane.counters.get(LaneCounter::Full)) {

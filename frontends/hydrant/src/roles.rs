@@ -9,8 +9,11 @@ pub mod env;
 pub mod gateway;
 pub mod log;
 pub mod rlp;
+mod run;
+mod tables;
 
-use bytesize::ByteSize;
+pub use run::run;
+
 use log::{Log, Stamp};
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -21,22 +24,12 @@ use std::path::Path;
 pub enum Role {
     /// Takes envelopes in and gives them to subscribers.
     Doppler,
-    /// Gives v2 subscribers the envelopes of all routers.
-    ReverseLogProxy,
-    /// Gives HTTP clients what the reverse log proxy has.
-    Gateway,
 }
 
 impl Role {
     /// Upstream's names: of the executable, and of its source folder or BOSH job.
-    pub const NAMES: [(&'static str, Self); 6] = [
-        ("doppler", Self::Doppler),
-        ("router", Self::Doppler),
-        ("rlp", Self::ReverseLogProxy),
-        ("reverse_log_proxy", Self::ReverseLogProxy),
-        ("rlp-gateway", Self::Gateway),
-        ("reverse_log_proxy_gateway", Self::Gateway),
-    ];
+    pub const NAMES: [(&'static str, Self); 2] =
+        [("doppler", Self::Doppler), ("router", Self::Doppler)];
 
     /// The role of that name.
     pub fn named(name: &str) -> Option<Self> {
@@ -84,7 +77,7 @@ const SUITES: [&str; 2] = [
 ];
 
 /// The suites of a list that are known; none, which stands for both, if it is empty.
-fn suites(named: Vec<String>, stamp: Stamp) -> Result<Vec<String>, Fatal> {
+fn suites(named: &[String], stamp: Stamp) -> Result<Vec<String>, Fatal> {
     let known = named.iter().filter(|name| SUITES.contains(&name.as_str()));
     let known: Vec<String> = known.cloned().collect();
     if known.is_empty() && !named.is_empty() {
@@ -92,17 +85,6 @@ fn suites(named: Vec<String>, stamp: Stamp) -> Result<Vec<String>, Fatal> {
         return Err(Fatal::new(stamp, problem));
     }
     Ok(known)
-}
-
-/// What an envelope is planned to take in a buffer: most logs take less.
-const ENVELOPE_BYTES_PLANNED: u64 = 1024;
-
-/// The bytes of a buffer that upstream would give room for so many envelopes, but never less than
-/// `least`, our own default: BOSH's sizes are small, and what would not be lost without them must
-/// not be lost with them.
-pub fn buffer_bytes(envelopes: u64, least: ByteSize) -> ByteSize {
-    let planned = envelopes.saturating_mul(ENVELOPE_BYTES_PLANNED);
-    ByteSize::b(planned.max(least.as_u64()))
 }
 
 #[cfg(test)]
@@ -117,10 +99,6 @@ mod tests {
             Some(Role::Doppler)
         );
         assert_eq!(role("router"), Some(Role::Doppler));
-        assert_eq!(role("./rlp"), Some(Role::ReverseLogProxy));
-        assert_eq!(role("reverse_log_proxy"), Some(Role::ReverseLogProxy));
-        assert_eq!(role("/x/rlp-gateway"), Some(Role::Gateway));
-        assert_eq!(role("reverse_log_proxy_gateway"), Some(Role::Gateway));
         for other in ["hydrant", "/doppler/hydrant", "doppler2", "", "/"] {
             assert_eq!(role(other), None, "{other}");
         }
@@ -129,20 +107,12 @@ mod tests {
     #[test]
     fn unknown_suites_are_skipped_unless_there_are_no_others() {
         let named = |names: &[&str]| {
-            let names = names.iter().map(|name| (*name).to_owned()).collect();
-            suites(names, Stamp::Seconds)
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            suites(&names, Stamp::Seconds)
         };
         assert!(named(&[]).unwrap().is_empty());
         assert_eq!(named(&["TLS_FOO", SUITES[1]]).unwrap(), [SUITES[1]]);
         let error = named(&["TLS_FOO", ""]).unwrap_err().to_string();
         assert_eq!(error, "no valid ciphers provided for TLS configuration");
-    }
-
-    #[test]
-    fn a_small_buffer_is_not_smaller_than_ours() {
-        let least = ByteSize::mib(4);
-        assert_eq!(buffer_bytes(1_000, least), least);
-        assert_eq!(buffer_bytes(8 * 1024, least), ByteSize::mib(8));
-        assert_eq!(buffer_bytes(u64::MAX, least), ByteSize::b(u64::MAX));
     }
 }

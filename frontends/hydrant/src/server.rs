@@ -1,13 +1,17 @@
 //! Wires a configuration into threads, and takes them down in the order of the flow.
 
+use crate::agent::{self, Agent, UpstreamMetrics};
 use crate::config::{Config, GRPC, LoadError, SYSLOG, WEBSOCKET};
 use crate::ledger::Ledger;
 use crate::operator::Operator;
 use crate::state::ServerState;
 use hydrant_engine::engine::{DrivenIntake, Engine, StartError as EngineError};
 use hydrant_engine::lanes::LaneReader;
+use hydrant_feed::routers::Routers;
 use hydrant_feed::session::FrontendState;
-use hydrant_grpc::{Grpc, WorkerParts};
+use hydrant_gateway::Gateway;
+use hydrant_grpc::{Feed, Grpc, WorkerParts};
+use hydrant_rpc::tls::{ClientTls, Reloader, TlsError};
 use hydrant_syslog::Syslog;
 use hydrant_websocket::Websocket;
 use std::collections::VecDeque;
@@ -35,6 +39,12 @@ pub enum StartError {
     /// A frontend does not start.
     #[error(transparent)]
     Grpc(#[from] hydrant_grpc::StartError),
+    /// The gateway does not start.
+    #[error(transparent)]
+    Gateway(#[from] hydrant_gateway::StartError),
+    /// A certificate for the routers cannot be used.
+    #[error("routers.tls: {0}")]
+    RoutersTls(#[from] TlsError),
     /// The operator's endpoint cannot listen.
     #[error("operator.address: cannot listen on {address}: {error}")]
     Operator {
@@ -43,6 +53,9 @@ pub enum StartError {
         /// What the kernel said.
         error: io::Error,
     },
+    /// Metrics cannot be sent to the agent.
+    #[error(transparent)]
+    Agent(#[from] agent::StartError),
     /// No eventfd can be had.
     #[error("cannot make a lane's bell: {0}")]
     Bell(io::Error),
@@ -55,7 +68,10 @@ pub struct Server {
     websocket: Option<Websocket>,
     syslog: Option<Syslog>,
     grpc: Option<Grpc>,
+    gateway: Option<Gateway>,
     operator: Operator,
+    agent: Option<Agent>,
+    routers_tls: Option<ClientTls>,
     state: ServerState,
 }
 
@@ -98,24 +114,41 @@ impl Server {
             Some((reader, core)) => Some(hydrant_syslog::start(&config.syslog, reader, core)?),
             None => None,
         };
-        let grpc = match workers.grpc(intakes) {
+        let routers = Routing::of(config)?;
+        let parts = match &routers {
+            Some(routing) => routing.grpc(config),
+            None => workers.grpc(intakes),
+        };
+        let grpc = match parts {
             parts if parts.is_empty() => None,
             parts => Some(hydrant_grpc::start(&config.grpc, parts)?),
+        };
+        let gateway = match &config.gateway {
+            Some(config) => Some(hydrant_gateway::start(config)?),
+            None => None,
         };
         let state = ServerState {
             shards: engine.shards().to_vec(),
             frontends: frontends(websocket.as_ref(), syslog.as_ref(), grpc.as_ref()),
             grpc: grpc.as_ref().map(Grpc::counters).unwrap_or_default(),
+            routers: routers.as_ref().map(|routing| routing.routers.clone()),
+            gateway: gateway.as_ref().map(Gateway::state),
         };
         let address = config.operator.address;
         let operator = Operator::start(&config.operator, state.clone())
             .map_err(|error| StartError::Operator { address, error })?;
+        let counted = state.clone();
+        let metrics = move || UpstreamMetrics::of_router(&counted);
+        let agent = Agent::start(&config.agent, metrics)?;
         Ok(Self {
             engine,
             websocket,
             syslog,
             grpc,
+            gateway,
             operator,
+            agent,
+            routers_tls: routers.and_then(|routing| routing.tls),
             state,
         })
     }
@@ -130,6 +163,22 @@ impl Server {
         &self.engine
     }
 
+    /// Has certificates read anew when they change.
+    pub fn watch(&self, reloader: &Reloader) {
+        if let Some(tls) = self.grpc.as_ref().and_then(Grpc::tls) {
+            reloader.watch_server(tls);
+        }
+        if let Some(gateway) = &self.gateway {
+            gateway.watch(reloader);
+        }
+        if let Some(tls) = &self.routers_tls {
+            reloader.watch_client(tls);
+        }
+        if let Some(tls) = self.agent.as_ref().and_then(Agent::tls) {
+            reloader.watch_client(tls);
+        }
+    }
+
     /// Where WebSockets are served.
     pub fn websocket_address(&self) -> Option<SocketAddr> {
         self.websocket.as_ref().map(Websocket::address)
@@ -138,6 +187,11 @@ impl Server {
     /// Where gRPC is served.
     pub fn grpc_address(&self) -> Option<SocketAddr> {
         self.grpc.as_ref().map(Grpc::address)
+    }
+
+    /// Where server-sent events are served.
+    pub fn gateway_address(&self) -> Option<SocketAddr> {
+        self.gateway.as_ref().map(Gateway::address)
     }
 
     /// Where metrics are served.
@@ -151,7 +205,7 @@ impl Server {
     /// The first thread's that failed; the ledger is lost then only to the caller, not to logs.
     pub fn stop(self, deadline: Duration) -> (Ledger, io::Result<()>) {
         if let Some(grpc) = &self.grpc {
-            grpc.stop_senders();
+            grpc.stop_input();
         }
         let stopped = self.engine.stop();
         let websocket = self
@@ -159,8 +213,43 @@ impl Server {
             .map_or(Ok(()), |websocket| websocket.join(deadline));
         let syslog = self.syslog.map_or(Ok(()), |syslog| syslog.join(deadline));
         let grpc = self.grpc.map_or(Ok(()), |grpc| grpc.join(deadline));
-        let outcome = stopped.and(websocket).and(syslog).and(grpc);
+        // Its streams have ended with gRPC's, if it reads ours.
+        let gateway = self
+            .gateway
+            .map_or(Ok(()), |gateway| gateway.stop(deadline));
+        let outcome = stopped.and(websocket).and(syslog).and(grpc).and(gateway);
         (Ledger::of(&self.state), outcome)
+    }
+}
+
+/// The routers that feed us, and how we prove to them who we are.
+struct Routing {
+    routers: Routers,
+    tls: Option<ClientTls>,
+}
+
+impl Routing {
+    fn of(config: &Config) -> Result<Option<Self>, StartError> {
+        let Some(config) = &config.routers else {
+            return Ok(None);
+        };
+        let tls = config.load_tls()?;
+        let routers = Routers::new(config, tls.as_ref()).map_err(LoadError::from)?;
+        Ok(Some(Self { routers, tls }))
+    }
+
+    /// What gRPC workers work with; without lanes they are not pinned.
+    fn grpc(&self, config: &Config) -> Vec<WorkerParts> {
+        let workers = if config.grpc.enabled {
+            config.grpc.workers
+        } else {
+            0
+        };
+        let parts = |_| WorkerParts {
+            feed: Feed::Routers(self.routers.clone()),
+            core: None,
+        };
+        (0..workers).map(parts).collect()
     }
 }
 
@@ -184,11 +273,8 @@ impl Workers {
         let mut parts = Vec::new();
         for intake in intakes {
             if let Some((reader, core)) = self.next(GRPC) {
-                parts.push(WorkerParts {
-                    reader,
-                    intake,
-                    core,
-                });
+                let feed = Feed::Lanes { reader, intake };
+                parts.push(WorkerParts { feed, core });
             }
         }
         parts
@@ -219,6 +305,9 @@ impl fmt::Display for Server {
         lines(f, "envelopes over TCP", self.engine.tcp_addresses())?;
         if let Some(address) = self.grpc_address() {
             writeln!(f, "{:<34} {address}", "envelopes and readers over gRPC")?;
+        }
+        if let Some(address) = self.gateway_address() {
+            writeln!(f, "{:<34} {address}/v2/read", "server-sent events")?;
         }
         if let Some(address) = self.websocket_address() {
             let what = "firehose and app streams";

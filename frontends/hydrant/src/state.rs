@@ -1,7 +1,9 @@
 //! What runs, for whoever watches: counters and registers, never the threads themselves.
 
 use hydrant_engine::engine::ShardState;
+use hydrant_feed::routers::Routers;
 use hydrant_feed::session::FrontendState;
+use hydrant_gateway::GatewayState;
 use hydrant_grpc::GrpcCounters;
 use std::sync::Arc;
 
@@ -10,13 +12,23 @@ use std::sync::Arc;
 pub struct ServerState {
     /// The shards, in the order of the config's cores.
     pub shards: Vec<ShardState>,
-    /// The frontend workers, in the order of the shards' lanes.
+    /// The frontend workers: those that read lanes, in the order of these, then those that other
+    /// hosts feed.
     pub frontends: Vec<Arc<FrontendState>>,
     /// What the gRPC workers counted of connections and streams.
     pub grpc: Vec<Arc<GrpcCounters>>,
+    /// The other hosts that feed us.
+    pub routers: Option<Routers>,
+    /// The gateway.
+    pub gateway: Option<Arc<GatewayState>>,
 }
 
 impl ServerState {
+    /// How many of the frontend workers read lanes.
+    pub fn lane_count(&self) -> usize {
+        self.shards.first().map_or(0, |shard| shard.lanes.len())
+    }
+
     /// The shards, by index, that are not running any more.
     pub fn stopped_shards(&self) -> Vec<usize> {
         let stopped = |index: &usize| !self.shards[*index].is_running();

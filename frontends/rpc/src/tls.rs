@@ -1,6 +1,6 @@
 //! TLS between Loggregator's components, in the profile that all of upstream's binaries share
-//! (`WithInternalServiceDefaults` of code.cloudfoundry.org/tlsconfig): TLS 1.3, and TLS 1.2 with the
-//! two AES-GCM suites over ECDHE and RSA. Both ends show certificates of a CA that a file names.
+//! (`WithInternalServiceDefaults` of code.cloudfoundry.org/tlsconfig): TLS 1.3, and TLS 1.2 with
+//! the two AES-GCM suites over ECDHE and RSA. Both ends show certificates of a CA that a file names.
 //!
 //! Certificates are rotated while we run: [`Reloader`] reads files anew, connections made from then
 //! on use them, and those that are open stay as they are.

@@ -80,7 +80,10 @@ impl AccessConfig {
         let uaa_is_https = is_https("gateway.access.uaa.address", &self.uaa.address, is_insecure)?;
         if uaa_is_https && self.uaa.ca_file.is_none() && !self.skip_cert_verify {
             let key = "gateway.access.uaa.ca_file";
-            return problem(key, "is needed to verify the certificate of gateway.access.uaa.address");
+            return problem(
+                key,
+                "is needed to verify the certificate of gateway.access.uaa.address",
+            );
         }
         self.capi.check(is_insecure)
     }
@@ -90,7 +93,10 @@ impl CapiConfig {
     fn check(&self, is_insecure: bool) -> Result<(), ConfigError> {
         let keys = [
             ("gateway.access.capi.address", &self.address),
-            ("gateway.access.capi.external_address", &self.external_address),
+            (
+                "gateway.access.capi.external_address",
+                &self.external_address,
+            ),
         ];
         for (key, address) in keys {
             if !is_https(key, address, is_insecure)? {
@@ -100,7 +106,10 @@ impl CapiConfig {
                 return problem("gateway.access.capi.tls", format!("is needed for {key}"));
             }
             if self.server_name.is_empty() {
-                return problem("gateway.access.capi.server_name", format!("is needed for {key}"));
+                return problem(
+                    "gateway.access.capi.server_name",
+                    format!("is needed for {key}"),
+                );
             }
         }
         Ok(())

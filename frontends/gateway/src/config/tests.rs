@@ -35,7 +35,10 @@ fn reads_its_table_and_nothing_else() {
     assert_eq!((config.heartbeat_ms, config.access_log), (15_000, false));
     assert_eq!(config.provider.server_name, "reverselogproxy");
     for unknown in ["adress = 1", "[provider]\nx = 1", "[tls]\nca_file = \"a\""] {
-        assert!(toml::from_str::<GatewayConfig>(unknown).is_err(), "{unknown}");
+        assert!(
+            toml::from_str::<GatewayConfig>(unknown).is_err(),
+            "{unknown}"
+        );
     }
     assert_eq!(problem_of(&GatewayConfig::default()), "");
 }
@@ -45,7 +48,10 @@ fn no_dump_shows_the_secret() {
     let config = read(ACCESS);
     assert_eq!(problem_of(&config), "");
     let dump = format!("{config:?} {config:#?}");
-    assert!(dump.contains("doppler") && !dump.contains("hunter2"), "{dump}");
+    assert!(
+        dump.contains("doppler") && !dump.contains("hunter2"),
+        "{dump}"
+    );
     assert_eq!(config.access.unwrap().uaa.client_secret.text(), "hunter2");
 }
 
@@ -81,7 +87,9 @@ fn only_loopback_goes_without_tls_and_access_control() {
 #[test]
 fn the_provider_is_reached_over_tls_unless_it_is_here() {
     let with = |address: &str, more: &str| {
-        problem_of(&read(&format!("{more}\n[provider]\naddress = \"{address}\"")))
+        problem_of(&read(&format!(
+            "{more}\n[provider]\naddress = \"{address}\""
+        )))
     };
     for address in ["localhost:1", "127.0.0.1:1", "[::1]:1"] {
         assert_eq!(with(address, ""), "");
@@ -100,15 +108,27 @@ fn the_provider_is_reached_over_tls_unless_it_is_here() {
 fn the_access_table_is_whole() {
     let error = access_problem("https://uaa", "http://uaa");
     assert!(error.starts_with("gateway.access.uaa.address: "), "{error}");
-    assert_eq!(access_problem("https://uaa.example", "http://localhost"), "");
+    assert_eq!(
+        access_problem("https://uaa.example", "http://localhost"),
+        ""
+    );
     let error = access_problem("ca_file = \"uaa-ca.pem\"", "");
     assert!(error.starts_with("gateway.access.uaa.ca_file: "), "{error}");
     let error = access_problem("https://api.example", "api.example");
-    assert!(error.starts_with("gateway.access.capi.external_address: "), "{error}");
+    assert!(
+        error.starts_with("gateway.access.capi.external_address: "),
+        "{error}"
+    );
     let error = access_problem("server_name = \"cloud-controller\"", "");
-    assert!(error.starts_with("gateway.access.capi.server_name: "), "{error}");
+    assert!(
+        error.starts_with("gateway.access.capi.server_name: "),
+        "{error}"
+    );
     let error = access_problem("https://cc.example:9023", "https://cc.example/?x");
-    assert!(error.starts_with("gateway.access.capi.address: "), "{error}");
+    assert!(
+        error.starts_with("gateway.access.capi.address: "),
+        "{error}"
+    );
     let tls = "tls = { cert_file = \"c\", key_file = \"k\", ca_file = \"ca\" }";
     let error = access_problem(tls, "");
     assert!(error.starts_with("gateway.access.capi.tls: "), "{error}");
@@ -119,7 +139,10 @@ fn what_is_out_of_range_names_its_key() {
     for (text, key) in [
         ("heartbeat_ms = 0", "gateway.heartbeat_ms"),
         ("streams_max = 0", "gateway.streams_max"),
-        ("stream_timeout_ms = 31536000001", "gateway.stream_timeout_ms"),
+        (
+            "stream_timeout_ms = 31536000001",
+            "gateway.stream_timeout_ms",
+        ),
     ] {
         let error = problem_of(&read(text));
         assert!(error.starts_with(&format!("{key}: ")), "{error}");

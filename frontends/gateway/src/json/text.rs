@@ -56,7 +56,11 @@ pub(super) fn push_double(out: &mut String, double: f64) {
     if double.is_nan() {
         out.push_str("\"NaN\"");
     } else if double.is_infinite() {
-        let name = if double > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" };
+        let name = if double > 0.0 {
+            "\"Infinity\""
+        } else {
+            "\"-Infinity\""
+        };
         out.push_str(name);
     } else if size >= 1e21 {
         push_large(out, double);

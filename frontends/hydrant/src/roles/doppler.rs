@@ -57,7 +57,7 @@ impl DopplerSettings {
                 return Err(fatal(&problem));
             }
         }
-        let suites = suites(settings.tls.suites, settings.log_stamp)?;
+        let suites = suites(&settings.tls.suites, settings.log_stamp)?;
         let tls = TlsFiles {
             suites,
             ..settings.tls

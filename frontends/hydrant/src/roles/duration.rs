@@ -113,7 +113,7 @@ fn term(text: &str, rest: &mut &str) -> Result<u64, DurationError> {
     })?;
     let whole = match whole {
         "" => 0,
-        digits => digits.parse::<u64>().or(Err(invalid()))?,
+        digits => digits.parse::<u64>().ok().ok_or_else(invalid)?,
     };
     whole
         .checked_mul(*unit)
@@ -282,7 +282,7 @@ mod tests {
         fn what_is_printed_is_read_back(nanos in any::<i64>()) {
             let duration = GoDuration(nanos);
             let read = duration.to_string().parse::<GoDuration>().unwrap();
-            // A fraction of a second has nine digits at most, which a float carries exactly enough.
+            // Never more digits than the unit has places: the floats are whole numbers.
             prop_assert_eq!(read, duration);
         }
 

@@ -316,7 +316,7 @@ mod tests {
         reader.finish().map(|_| value)
     }
 
-    fn problem<T: Setting + std::fmt::Debug>(text: &str, default: T) -> String {
+    fn problem<T: Setting + fmt::Debug>(text: &str, default: T) -> String {
         read(text, default).unwrap_err().to_string()
     }
 

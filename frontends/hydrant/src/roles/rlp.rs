@@ -44,7 +44,7 @@ impl RlpSettings {
                 format_args!("Failed to load config: {error}"),
             )
         })?;
-        let suites = suites(settings.tls.suites, settings.log_stamp)?;
+        let suites = suites(&settings.tls.suites, settings.log_stamp)?;
         let tls = TlsFiles {
             suites,
             ..settings.tls

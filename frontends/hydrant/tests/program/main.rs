@@ -10,4 +10,5 @@ mod envelopes;
 mod ledger;
 mod process;
 mod real_emitter;
+mod roles;
 mod rsyslog;

@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::TlsAcceptor;
 use tonic::transport::Server;
 use tonic::{Code, Request, Response, Status};
@@ -49,6 +49,11 @@ impl Egress for Echo {
 async fn serve(tls: Option<ServerTls>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
+    serve_at(listener, tls);
+    address
+}
+
+fn serve_at(listener: TcpListener, tls: Option<ServerTls>) {
     let router = Server::builder().add_service(EgressServer::new(Echo));
     let arriving = stream::unfold(listener, |listener| async {
         Some((listener.accept().await.map(|(tcp, _)| tcp), listener))
@@ -63,7 +68,6 @@ async fn serve(tls: Option<ServerTls>) -> String {
             tokio::spawn(router.serve_with_incoming(secured))
         }
     };
-    address
 }
 
 async fn ask(channel: Channel) -> Result<Bytes, Status> {
@@ -116,18 +120,13 @@ async fn a_server_that_does_not_speak_of_http_2_is_refused() {
 
 #[tokio::test]
 async fn a_channel_outlives_its_server() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = socket.local_addr().unwrap().to_string();
     let lazy = channel(&address, None);
     let error = ask(lazy.clone()).await.unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);
-    let listener = TcpListener::bind(&address).await.unwrap();
-    let arriving = stream::unfold(Arc::new(listener), |listener| async {
-        Some((listener.accept().await.map(|(tcp, _)| tcp), listener))
-    });
-    let router = Server::builder().add_service(EgressServer::new(Echo));
-    tokio::spawn(router.serve_with_incoming(arriving));
+    serve_at(socket.listen(16).unwrap(), None);
     assert_eq!(ask(lazy).await.unwrap(), "hello");
 }
 

@@ -50,7 +50,11 @@ pub enum TlsError {
         source: rustls::Error,
     },
     /// The key is another certificate's.
-    #[error("{}: the key does not fit the certificate of {}", .key_file.display(), .cert_file.display())]
+    #[error(
+        "{}: the key does not fit the certificate of {}",
+        .key_file.display(),
+        .cert_file.display()
+    )]
     KeyMismatch {
         /// The file of the certificate.
         cert_file: PathBuf,

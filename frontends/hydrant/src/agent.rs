@@ -1,0 +1,147 @@
+//! Metrics about ourselves, sent to the agent of this host as upstream's components send theirs:
+//! v2 counters as deltas and gauges, every interval, under the same names and tags.
+//!
+//! Upstream opens a stream for each metric; here all share one. An agent that is not there costs
+//! nothing: what it did not get is in the next deltas.
+
+mod collector;
+mod emitter;
+mod metrics;
+
+pub(crate) use collector::UpstreamCollector;
+pub use metrics::{Tag, UpstreamCounter, UpstreamGauge, UpstreamMetrics, VERSION};
+
+use emitter::Emitter;
+use futures_util::future::{Either, select};
+use hydrant_engine::config::ConfigError;
+use hydrant_rpc::channel::channel;
+use hydrant_rpc::tls::{ClientTls, TlsError, TlsFiles};
+use serde::Deserialize;
+use std::io;
+use std::pin::pin;
+use std::thread;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+/// The `[agent]` table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AgentConfig {
+    /// Where the agent takes v2 envelopes, as `host:port`. Empty, the default, for none.
+    pub address: String,
+    /// What to show the agent and whom to trust. Without it the connection is plaintext.
+    pub tls: Option<TlsFiles>,
+    /// The name that the agent's certificate must have. Default: `metron`.
+    pub server_name: String,
+    /// How often metrics are sent; 0 for never. Default: 5000; at most a day.
+    pub interval_ms: u64,
+    /// The source that metrics are said to be of. Default: `doppler`.
+    pub source_id: String,
+}
+
+/// The longest interval.
+pub const INTERVAL_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+
+impl Default for AgentConfig {
+    fn default() -> Self {
+        Self {
+            address: String::new(),
+            tls: None,
+            server_name: "metron".to_owned(),
+            interval_ms: 5_000,
+            source_id: "doppler".to_owned(),
+        }
+    }
+}
+
+impl AgentConfig {
+    /// Checks what a single setting may be.
+    ///
+    /// # Errors
+    /// Names the key that cannot be used.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.interval_ms <= INTERVAL_MS_MAX {
+            return Ok(());
+        }
+        let problem = format!("{} is more than {INTERVAL_MS_MAX}", self.interval_ms);
+        Err(ConfigError {
+            key: "agent.interval_ms",
+            problem,
+        })
+    }
+
+    /// Whether anything is to be sent.
+    pub fn is_on(&self) -> bool {
+        !self.address.is_empty() && self.interval_ms > 0
+    }
+}
+
+/// Why metrics cannot be sent: never because of the agent.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Our files cannot be used.
+    #[error("agent.tls: {0}")]
+    Tls(#[from] TlsError),
+    /// There can be no thread or no runtime.
+    #[error("cannot start the thread that sends metrics: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// The thread that sends. Ends soon after this is dropped.
+#[derive(Debug)]
+pub struct Agent {
+    tls: Option<ClientTls>,
+    /// Its end is what the thread waits for.
+    _stop: oneshot::Sender<()>,
+}
+
+impl Agent {
+    /// Sends what `metrics` gives, every interval; the first time after one. None if the
+    /// configuration says that nothing is sent.
+    ///
+    /// # Errors
+    /// Names the file that cannot be used, or says what the system said.
+    pub fn start(
+        config: &AgentConfig,
+        metrics: impl Fn() -> UpstreamMetrics + Send + 'static,
+    ) -> Result<Option<Self>, StartError> {
+        if !config.is_on() {
+            return Ok(None);
+        }
+        let load = |files| ClientTls::load(files, &config.server_name);
+        let tls = config.tls.as_ref().map(load).transpose()?;
+        let (stop, stopped) = oneshot::channel();
+        let (config, client_tls) = (config.clone(), tls.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        thread::Builder::new()
+            .name("agent".to_owned())
+            .spawn(move || runtime.block_on(run(config, client_tls, metrics, stopped)))?;
+        Ok(Some(Self { tls, _stop: stop }))
+    }
+
+    /// What we show the agent, for whoever watches over files.
+    pub fn tls(&self) -> Option<&ClientTls> {
+        self.tls.as_ref()
+    }
+}
+
+async fn run(
+    config: AgentConfig,
+    tls: Option<ClientTls>,
+    metrics: impl Fn() -> UpstreamMetrics,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    let period = Duration::from_millis(config.interval_ms);
+    let mut emitter = Emitter::new(channel(&config.address, tls.as_ref()), config.source_id);
+    let mut ticks = interval_at(Instant::now() + period, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while let Either::Right(_) = select(&mut stopped, pin!(ticks.tick())).await {
+        emitter.emit(&metrics());
+    }
+}
+
+#[cfg(test)]
+mod tests;

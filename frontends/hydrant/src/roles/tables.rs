@@ -1,0 +1,263 @@
+//! Settings of upstream as tables of our configuration.
+
+use super::Fatal;
+use super::doppler::DopplerSettings;
+use super::gateway::{Files, GatewaySettings};
+use super::rlp::RlpSettings;
+use crate::agent::{AgentConfig, INTERVAL_MS_MAX};
+use crate::config::OperatorConfig;
+use bytesize::ByteSize;
+use hydrant_engine::config::EngineConfig;
+use hydrant_feed::routers::{RoutersConfig, ZoneConfig};
+use hydrant_gateway::{
+    AccessConfig, CapiConfig, GatewayConfig, HttpsFiles, ProviderConfig, UaaConfig,
+};
+use hydrant_grpc::{GrpcConfig, Rules};
+use hydrant_rpc::tls::TlsFiles;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::time::Duration;
+
+impl DopplerSettings {
+    /// The engine: nothing listens but gRPC. `INGRESS_BUFFER_SIZE` becomes the size of a lane.
+    /// Memory is what the sizes say, since upstream knows no other limit.
+    pub fn engine(&self) -> EngineConfig {
+        let bytes = buffer_bytes(self.ingress_buffer_envelopes, LANE_BYTES_MAX);
+        let least = EngineConfig::default().lane_bytes.as_u64();
+        EngineConfig {
+            lane_bytes: ByteSize::b(bytes.max(least).next_power_of_two()),
+            ..engine_without_listeners()
+        }
+    }
+
+    /// Ingress and egress. `EGRESS_BUFFER_SIZE` becomes the size of a session's outbox, for v1 and
+    /// v2, and what all may hold together is not less.
+    pub fn grpc(&self) -> GrpcConfig {
+        let least = GrpcConfig::default();
+        let bytes = buffer_bytes(self.egress_buffer_envelopes, OUTBOX_BYTES_MAX);
+        let outbox_bytes = least.outbox_bytes.max(ByteSize::b(bytes));
+        GrpcConfig {
+            address: any_address(self.port),
+            tls: Some(self.tls.clone()),
+            rules: Rules::Doppler,
+            outbox_bytes,
+            outboxes_bytes: least.outboxes_bytes.max(outbox_bytes),
+            ..least
+        }
+    }
+
+    /// Where metrics go.
+    pub fn agent(&self) -> AgentConfig {
+        let interval = Duration::from_millis(self.metric_interval_ms);
+        agent(
+            &self.agent_address,
+            interval,
+            &self.metric_source_id,
+            &self.tls,
+        )
+    }
+
+    /// What is in the place of upstream's profiler.
+    pub fn operator(&self) -> OperatorConfig {
+        operator(self.pprof_port)
+    }
+}
+
+impl RlpSettings {
+    /// The engine: nothing is listened to.
+    pub fn engine(&self) -> EngineConfig {
+        engine_without_listeners()
+    }
+
+    /// Egress.
+    pub fn grpc(&self) -> GrpcConfig {
+        GrpcConfig {
+            address: any_address(self.port),
+            tls: Some(self.tls.clone()),
+            rules: Rules::ReverseLogProxy,
+            sessions_max: usize::try_from(self.streams_max).unwrap_or(usize::MAX),
+            ..GrpcConfig::default()
+        }
+    }
+
+    /// Where envelopes come from: each router once, and nothing where `ROUTER_ADDRS` has nothing
+    /// between commas.
+    pub fn routers(&self) -> RoutersConfig {
+        let mut addresses = Vec::new();
+        for address in self
+            .router_addresses
+            .iter()
+            .filter(|address| !address.is_empty())
+        {
+            if !addresses.contains(address) {
+                addresses.push(address.clone());
+            }
+        }
+        RoutersConfig {
+            zones: vec![ZoneConfig {
+                name: "routers".to_owned(),
+                addresses,
+            }],
+            tls: Some(as_client(&self.tls)),
+            ..RoutersConfig::default()
+        }
+    }
+
+    /// Where metrics go.
+    pub fn agent(&self) -> AgentConfig {
+        agent(
+            &self.agent_address,
+            self.metric_interval,
+            &self.metric_source_id,
+            &self.tls,
+        )
+    }
+
+    /// What is in the place of upstream's profiler.
+    pub fn operator(&self) -> OperatorConfig {
+        operator(self.pprof_port)
+    }
+}
+
+impl GatewaySettings {
+    /// The gateway. A `STREAM_TIMEOUT` of nothing is no timeout.
+    ///
+    /// # Errors
+    /// `GATEWAY_ADDR` is no address.
+    pub fn gateway(&self) -> Result<GatewayConfig, Fatal> {
+        Ok(GatewayConfig {
+            address: self.listen_address()?,
+            tls: Some(HttpsFiles {
+                cert_file: self.cert_path.clone(),
+                key_file: self.key_path.clone(),
+            }),
+            provider: ProviderConfig {
+                address: self.provider_address.clone(),
+                tls: Some(self.provider_files.tls()),
+                server_name: self.provider_name.clone(),
+            },
+            access: Some(self.access()),
+            stream_timeout_ms: millis(self.stream_timeout),
+            access_log: true,
+            ..GatewayConfig::default()
+        })
+    }
+
+    /// The engine: nothing is listened to.
+    pub fn engine(&self) -> EngineConfig {
+        engine_without_listeners()
+    }
+
+    /// What is in the place of upstream's profiler.
+    pub fn operator(&self) -> OperatorConfig {
+        operator(self.pprof_port)
+    }
+
+    fn access(&self) -> AccessConfig {
+        AccessConfig {
+            uaa: UaaConfig {
+                address: self.log_admin.address.clone(),
+                client_id: self.log_admin.client_id.clone(),
+                client_secret: self.log_admin.client_secret.clone(),
+                ca_file: Some(self.log_admin.ca.clone()),
+            },
+            capi: CapiConfig {
+                address: self.log_access.address.clone(),
+                external_address: self.log_access.external_address.clone(),
+                tls: Some(self.log_access.files.tls()),
+                server_name: self.log_access.name.clone(),
+            },
+            skip_cert_verify: self.skip_cert_verify,
+        }
+    }
+
+    /// Without a host it is all addresses.
+    fn listen_address(&self) -> Result<SocketAddr, Fatal> {
+        let fatal = |problem: &str| {
+            let text = format_args!("failed to start listener: {}: {problem}", self.address);
+            Fatal::new(self.log_stamp, text)
+        };
+        if let Some(port) = self.address.strip_prefix(':') {
+            let port = port.parse().ok();
+            return port.map(any_address).ok_or_else(|| fatal("invalid port"));
+        }
+        let addresses = self.address.to_socket_addrs();
+        let first = addresses.map_err(|error| fatal(&error.to_string()))?.next();
+        first.ok_or_else(|| fatal("no such host"))
+    }
+}
+
+impl Files {
+    fn tls(&self) -> TlsFiles {
+        TlsFiles {
+            cert_file: self.cert.clone(),
+            key_file: self.key.clone(),
+            ca_file: self.ca.clone(),
+            suites: Vec::new(),
+        }
+    }
+}
+
+/// What an envelope is planned to take in a buffer: most logs take less.
+const ENVELOPE_BYTES_PLANNED: u64 = 1024;
+/// The most that the engine allows.
+const LANE_BYTES_MAX: u64 = 1 << 36;
+/// The most that the gRPC frontend allows.
+const OUTBOX_BYTES_MAX: u64 = 1 << 32;
+
+/// The bytes of a buffer that upstream gives room for so many envelopes. Callers take it for no less
+/// than our own default: BOSH's sizes are small, and what would not be lost without them must not be
+/// lost with them.
+fn buffer_bytes(envelopes: u64, most: u64) -> u64 {
+    envelopes.saturating_mul(ENVELOPE_BYTES_PLANNED).min(most)
+}
+
+fn engine_without_listeners() -> EngineConfig {
+    EngineConfig {
+        udp: Vec::new(),
+        tcp: Vec::new(),
+        memory_max: ByteSize::b(u64::MAX),
+        ..EngineConfig::default()
+    }
+}
+
+fn agent(address: &str, interval: Duration, source_id: &str, files: &TlsFiles) -> AgentConfig {
+    AgentConfig {
+        address: address.to_owned(),
+        tls: Some(as_client(files)),
+        interval_ms: millis(interval).min(INTERVAL_MS_MAX),
+        source_id: source_id.to_owned(),
+        ..AgentConfig::default()
+    }
+}
+
+/// 0 only for no time at all.
+fn millis(duration: Duration) -> u64 {
+    let whole = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    whole.max(u64::from(!duration.is_zero()))
+}
+
+/// Upstream restricts the suites where it listens and not where it connects.
+fn as_client(files: &TlsFiles) -> TlsFiles {
+    TlsFiles {
+        suites: Vec::new(),
+        ..files.clone()
+    }
+}
+
+fn operator(port: u16) -> OperatorConfig {
+    OperatorConfig {
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        insecure: false,
+    }
+}
+
+/// All addresses: of IPv6, which includes IPv4's, unless this host has none.
+fn any_address(port: u16) -> SocketAddr {
+    match TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)) {
+        Ok(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
+        Err(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

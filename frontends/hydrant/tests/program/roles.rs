@@ -1,0 +1,232 @@
+//! The program in the place of upstream's executables: told by its name and environment alone, and
+//! read by what it says on stderr.
+
+use crate::process::{HYDRANT, file, wait_until};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+
+/// A certificate for `name` that its own authority signed: certificate, key, authority.
+fn certificate(name: &str) -> [PathBuf; 3] {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let authority_pem = authority.self_signed(&key).unwrap().pem();
+    let issuer = Issuer::new(authority, key);
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&key, &issuer).unwrap();
+    [
+        file("leaf.crt", &leaf.pem()),
+        file("leaf.key", &key.serialize_pem()),
+        file("ca.crt", &authority_pem),
+    ]
+}
+
+/// As upstream's router suite starts its router: by these variables, and nothing else.
+fn router(changes: &[(&str, &str)]) -> Command {
+    let [certificate, key, authority] = certificate("doppler");
+    let mut command = Command::new(HYDRANT);
+    command
+        .arg0("/var/vcap/packages/doppler/doppler")
+        .env_clear()
+        .env("ROUTER_PORT", "0")
+        .env("ROUTER_CERT_FILE", certificate)
+        .env("ROUTER_KEY_FILE", key)
+        .env("ROUTER_CA_FILE", authority)
+        .env("ROUTER_CIPHER_SUITES", "")
+        .env("INGRESS_BUFFER_SIZE", "10000")
+        .env("EGRESS_BUFFER_SIZE", "1000")
+        .env("USE_RFC339", "false")
+        .env("ROUTER_PPROF_PORT", "0")
+        .env("AGENT_GRPC_ADDRESS", "127.0.0.1:0")
+        .env("ROUTER_METRIC_BATCH_INTERVAL_MILLISECONDS", "10")
+        .env("ROUTER_METRIC_SOURCE_ID", "")
+        .envs(changes.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn failed(command: &mut Command) -> String {
+    let Output { status, stderr, .. } = command.output().unwrap();
+    assert_eq!(status.code(), Some(1));
+    String::from_utf8(stderr).unwrap()
+}
+
+/// A role that runs; killed if a test drops it.
+struct Running {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    /// The report and the lines of the start.
+    said: String,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut running = Self {
+            child,
+            stderr,
+            said: String::new(),
+        };
+        running.said = running.read_until("pprof bound to: ");
+        running
+    }
+
+    fn read_until(&mut self, text: &str) -> String {
+        let mut said = String::new();
+        while !said.lines().any(|line| line.contains(text)) {
+            let count = self.stderr.read_line(&mut said).unwrap();
+            assert!(count > 0, "it ended: {said}");
+        }
+        said
+    }
+
+    /// The address at the end of a line of the start.
+    fn bound(&self, what: &str) -> SocketAddr {
+        let start = format!("{what} bound to: ");
+        let address = self.said.lines().find_map(|line| line.split_once(&start));
+        address.unwrap().1.parse().unwrap()
+    }
+
+    fn signal(&self, name: &str) {
+        let process = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &process]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    fn metrics(&self) -> String {
+        let mut stream = TcpStream::connect(self.bound("pprof")).unwrap();
+        write!(
+            stream,
+            "GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// What it says until it ends in order.
+    fn stop(mut self) -> String {
+        self.signal("TERM");
+        let mut said = String::new();
+        self.stderr.read_to_string(&mut said).unwrap();
+        assert!(self.child.wait().unwrap().success(), "{said}");
+        said
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may be gone already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// A line of Go's log without its `2006/01/02 15:04:05.000000 `.
+fn unstamped(line: &str) -> &str {
+    let (stamp, message) = line.split_at(27);
+    let pattern: String = stamp
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '0' } else { c })
+        .collect();
+    assert_eq!(pattern, "0000/00/00 00:00:00.000000 ");
+    message
+}
+
+#[test]
+fn a_router_starts_and_stops_as_upstreams_suite_has_it() {
+    let router = Running::start(&mut router(&[]));
+    let (grpc, pprof) = (router.bound("grpc"), router.bound("pprof"));
+    assert!(grpc.ip().is_unspecified() && grpc.port() > 0);
+    assert!(pprof.ip().is_loopback() && pprof.port() > 0);
+    let mut lines = router.said.lines();
+    let title = lines.next().unwrap();
+    assert!(title.starts_with("FIELD NAME: ") && title.ends_with("VALUE:"));
+    assert_eq!(
+        lines
+            .by_ref()
+            .take(12)
+            .filter(|row| row.ends_with("(OMITTED)"))
+            .count(),
+        12
+    );
+    let expected = [
+        "Startup: Setting up the router server".to_owned(),
+        format!("grpc bound to: {grpc}"),
+        "Startup: router server started.".to_owned(),
+        "MessageRouter:Starting".to_owned(),
+        format!("Starting gRPC server on {grpc}"),
+        format!("pprof bound to: {pprof}"),
+    ];
+    assert_eq!(lines.map(unstamped).collect::<Vec<_>>(), expected);
+    // In our place as in upstream's: who connects is heard.
+    TcpStream::connect(("127.0.0.1", grpc.port())).unwrap();
+    wait_until("connection", || {
+        router
+            .metrics()
+            .contains("hydrant_grpc_connections_total{worker=\"0\"} 1\n")
+    });
+    assert!(
+        router
+            .metrics()
+            .contains("\nloggregator_doppler_egress_total")
+    );
+    let said = router.stop();
+    let last = said.lines().last().map(unstamped);
+    assert_eq!(last, Some("the ledger balances; 0 under way"), "{said}");
+}
+
+#[test]
+fn a_role_can_be_named_and_reads_certificates_anew() {
+    let [certificate, key, authority] = certificate("doppler");
+    let mut command = router(&[("USE_RFC339", "true")]);
+    command
+        .arg0("hydrant")
+        .args(["role", "router"])
+        .env("ROUTER_CERT_FILE", &certificate)
+        .env("ROUTER_KEY_FILE", &key)
+        .env("ROUTER_CA_FILE", &authority);
+    let mut router = Running::start(&mut command);
+    let line = router.said.lines().last().unwrap();
+    assert_eq!(
+        line.find("Z pprof bound to: "),
+        Some("2006-01-02T15:04:05.000000000".len())
+    );
+    fs::write(&certificate, "none").unwrap();
+    router.signal("HUP");
+    router.read_until(&certificate.to_string_lossy());
+    router.signal("USR1");
+    let dump = router.read_until("the ledger balances");
+    assert!(dump.contains("Z thread grpc"), "{dump}");
+    router.stop();
+}
+
+#[test]
+fn arguments_of_an_executable_of_upstreams_are_ignored() {
+    let router = Running::start(router(&[]).args(["--config", "x", "--help"]));
+    router.stop();
+}
+
+#[test]
+fn what_upstream_dies_of_is_the_last_line() {
+    let last = |changes: &[(&str, &str)]| {
+        let said = failed(&mut router(changes));
+        said.lines().last().unwrap().to_owned()
+    };
+    let said = last(&[("ROUTER_CA_FILE", "")]);
+    let expected = "Unable to parse config: invalid router config, no GRPC.CAFile provided";
+    assert!(said.ends_with(expected), "{said}");
+    let said = last(&[("ROUTER_KEY_FILE", "/nowhere/doppler.key")]);
+    assert!(said.contains(" Failed to create router server: "), "{said}");
+    assert!(said.contains("/nowhere/doppler.key"), "{said}");
+}
