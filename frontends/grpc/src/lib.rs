@@ -21,6 +21,7 @@ mod register;
 mod request;
 mod routed;
 mod table;
+mod unknown;
 mod worker;
 
 pub use config::{GrpcConfig, Rules};

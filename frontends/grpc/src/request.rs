@@ -158,10 +158,12 @@ fn v1_selector(filter: Option<plumbing::Filter>) -> Selector {
     }
 }
 
-/// In grpc-go's words, as far as they do not depend on Go.
+/// A request, or upstream's words for bytes that are none.
 pub(crate) fn decoded<M: Message + Default>(bytes: &[u8]) -> Result<M, Status> {
-    M::decode(bytes)
-        .map_err(|error| Status::internal(format!("grpc: error unmarshalling request: {error}")))
+    M::decode(bytes).or(Err(Status::internal(
+        "grpc: failed to unmarshal the received message: \
+         proto: cannot parse invalid wire-format data",
+    )))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::listen::{accept, incoming};
 use crate::pump;
 use crate::register::Register;
 use crate::table::GroupKey;
+use crate::unknown::NamesUnknown;
 use crate::{Feed, StartError};
 use hydrant_engine::engine::pin_to;
 use hydrant_engine::route::DemandCell;
@@ -29,12 +30,17 @@ use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout_at;
+use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
+use tower_layer::{Identity, LayerFn, Stack, layer_fn};
 
 /// When sessions have had enough time to take the last of their envelopes; unknown until somebody
 /// waits for the worker.
 pub(crate) type Deadline = Option<Instant>;
+
+/// The layer that names what we do not have.
+type NamingUnknown = Stack<LayerFn<fn(Routes) -> NamesUnknown<Routes>>, Identity>;
 
 /// What a sender may send ahead in one stream, in bytes: several batches.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
@@ -176,7 +182,7 @@ impl Worker {
         // Sessions that are left end with the runtime, and count what they could not deliver.
     }
 
-    fn router(&self) -> Router {
+    fn router(&self) -> Router<NamingUnknown> {
         let readers = Readers {
             register: self.register.clone(),
             rules: self.rules,
@@ -189,6 +195,7 @@ impl Worker {
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_concurrent_streams(STREAMS_MAX)
             .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
+            .layer(layer_fn(NamesUnknown as fn(_) -> _))
             .add_service(EgressServer::new(readers.clone()))
             .add_optional_service(doppler.then(|| DopplerServer::new(readers)))
             .add_optional_service(senders.clone().map(|senders| {
