@@ -3,6 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 use hydrant_engine::config::available_cores;
 use hydrant_perf::comparison::Work;
+use hydrant_perf::grpc::GrpcBench;
+use hydrant_perf::grpc::server::{self, ServeConfig};
 use hydrant_perf::load::{self, LoadConfig};
 use hydrant_perf::receiver::Placement;
 use hydrant_perf::report::{Results, table};
@@ -13,6 +15,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// As the server has it: what frontends allocate is part of what they cost.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A smoke run does this part of the work.
 const SMOKE_PART: u64 = 40;
@@ -32,6 +38,11 @@ enum Part {
     /// The load of a run, in a process of its own
     #[command(hide = true)]
     Load(LoadConfig),
+    /// gRPC in and out, beside a bare service that only passes batches on
+    Grpc(GrpcBench),
+    /// A server of a run, in a process of its own
+    #[command(hide = true)]
+    GrpcServe(ServeConfig),
 }
 
 #[derive(Args)]
@@ -69,6 +80,8 @@ fn main() -> ExitCode {
     let line = Line::parse();
     let outcome = match &line.command {
         Some(Part::Load(config)) => send(config),
+        Some(Part::Grpc(bench)) => grpc(bench),
+        Some(Part::GrpcServe(config)) => server::run(config, io::stdin(), io::stdout()),
         None => line.bench.measure(),
     };
     match outcome {
@@ -83,6 +96,26 @@ fn main() -> ExitCode {
 fn send(config: &LoadConfig) -> Result<(), Box<dyn Error>> {
     let report = load::run(config)?;
     writeln!(io::stdout(), "{report}")?;
+    Ok(())
+}
+
+fn grpc(bench: &GrpcBench) -> Result<(), Box<dyn Error>> {
+    let placement = match available_cores()[..] {
+        [receiver_core, load_core, ..] => Some(Placement {
+            receiver_core,
+            load_core,
+        }),
+        _ => None,
+    };
+    let all = bench.measure(placement, &mut io::stdout())?;
+    let now = unix_seconds();
+    let lines: Vec<_> = all
+        .iter()
+        .flat_map(|results| results.json_lines(now))
+        .collect();
+    if let Some(file) = &bench.json {
+        append(file, &lines)?;
+    }
     Ok(())
 }
 

@@ -91,11 +91,15 @@ fn serve(
         Ok::<_, io::Error>(match tls {
             None => {
                 let incoming = plain(listener);
-                router.serve_with_incoming_shutdown(incoming, stopping).await
+                router
+                    .serve_with_incoming_shutdown(incoming, stopping)
+                    .await
             }
             Some(tls) => {
                 let incoming = secured(listener, tls);
-                router.serve_with_incoming_shutdown(incoming, stopping).await
+                router
+                    .serve_with_incoming_shutdown(incoming, stopping)
+                    .await
             }
         })
     });

@@ -14,8 +14,8 @@ const TIMESTAMP_BYTES: usize = 9;
 /// Stamps are nanoseconds from here.
 const STAMP_ZERO: u64 = 1_700_000_000_000_000_000;
 
-/// Batches to be sent round and round. An app's logs are spread over them: neighbours in a batch are
-/// of different apps.
+/// Batches to be sent round and round. An app's logs are spread over them: neighbours in a batch
+/// are of different apps.
 #[derive(Debug)]
 pub struct ReadyBatches {
     batches: Vec<Bytes>,
@@ -69,7 +69,7 @@ impl ReadyBatches {
         self.batches[index].clone()
     }
 
-    /// One with `nanos` as the timestamp of all its envelopes, to be read by [`stamp`]. Costs a copy.
+    /// One with `nanos` as the timestamp of all its envelopes, for [`stamp`] to read. Costs a copy.
     pub fn stamped(&self, index: usize, nanos: u64) -> Bytes {
         let mut batch = BytesMut::from(&self.batches[index][..]);
         let head = self.stride - self.envelope_bytes();

@@ -31,7 +31,9 @@ impl Counts {
     }
 
     fn add_frontend(&mut self, frontend: &FrontendLedger) {
-        self.add(&format!("{LANE}lane_full"), frontend.lanes[2]);
+        if let Some([_published, _unwanted, full]) = frontend.lanes {
+            self.add(&format!("{LANE}lane_full"), full);
+        }
         for session in &frontend.sessions {
             self.add("waiting", session.waiting);
             for (name, count) in &session.counts {
@@ -122,9 +124,10 @@ mod tests {
             decoded: 9,
             malformed: vec![("malformed_wire", 1)],
             kernel_dropped: 0,
+            routers: Vec::new(),
             frontends: vec![FrontendLedger {
                 frontend: "grpc".to_owned(),
-                lanes: [6, 1, 2],
+                lanes: Some([6, 1, 2]),
                 unplaced: 0,
                 feed: Vec::new(),
                 sessions: vec![

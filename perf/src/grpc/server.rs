@@ -1,5 +1,5 @@
-//! The servers that are measured, each in a process of its own: Hydrant as a program would start it,
-//! and the bare service.
+//! The servers that are measured, each in a process of its own: Hydrant as a program would start
+//! it, and the bare service.
 
 use super::bare::Bare;
 use super::certificates::server_files;
