@@ -22,7 +22,7 @@ type Samples = Vec<(Labels, u64)>;
 pub(crate) fn registry(state: ServerState) -> Registry {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(StateCollector(state.clone())));
-    let upstream = UpstreamCollector::new(move || UpstreamMetrics::of_router(&state));
+    let upstream = UpstreamCollector::new(move || UpstreamMetrics::of(&state));
     registry.register_collector(Box::new(upstream));
     registry
 }

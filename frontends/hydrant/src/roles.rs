@@ -1,7 +1,8 @@
 //! Upstream's executables, each a role that this program takes: the same names, environment
 //! variables and lines on stderr, so that a BOSH job or a test suite can start it in their place.
 //!
-//! A role reads its variables into settings in upstream's units.
+//! A role reads its variables into settings in upstream's units ([`env`], [`doppler`], [`rlp`],
+//! [`gateway`]), makes a configuration of them (`tables`), and serves it (`run`).
 
 pub mod doppler;
 pub mod duration;
@@ -24,12 +25,22 @@ use std::path::Path;
 pub enum Role {
     /// Takes envelopes in and gives them to subscribers.
     Doppler,
+    /// Gives v2 subscribers the envelopes of all routers.
+    ReverseLogProxy,
+    /// Gives HTTP clients what the reverse log proxy has.
+    Gateway,
 }
 
 impl Role {
     /// Upstream's names: of the executable, and of its source folder or BOSH job.
-    pub const NAMES: [(&'static str, Self); 2] =
-        [("doppler", Self::Doppler), ("router", Self::Doppler)];
+    pub const NAMES: [(&'static str, Self); 6] = [
+        ("doppler", Self::Doppler),
+        ("router", Self::Doppler),
+        ("rlp", Self::ReverseLogProxy),
+        ("reverse_log_proxy", Self::ReverseLogProxy),
+        ("rlp-gateway", Self::Gateway),
+        ("reverse_log_proxy_gateway", Self::Gateway),
+    ];
 
     /// The role of that name.
     pub fn named(name: &str) -> Option<Self> {
@@ -99,6 +110,11 @@ mod tests {
             Some(Role::Doppler)
         );
         assert_eq!(role("router"), Some(Role::Doppler));
+        let proxy = Some(Role::ReverseLogProxy);
+        assert_eq!(role("./rlp"), proxy);
+        assert_eq!(role("reverse_log_proxy"), proxy);
+        assert_eq!(role("/x/rlp-gateway"), Some(Role::Gateway));
+        assert_eq!(role("reverse_log_proxy_gateway"), Some(Role::Gateway));
         for other in ["hydrant", "/doppler/hydrant", "doppler2", "", "/"] {
             assert_eq!(role(other), None, "{other}");
         }

@@ -138,7 +138,7 @@ impl Server {
         let operator = Operator::start(&config.operator, state.clone())
             .map_err(|error| StartError::Operator { address, error })?;
         let counted = state.clone();
-        let metrics = move || UpstreamMetrics::of_router(&counted);
+        let metrics = move || UpstreamMetrics::of(&counted);
         let agent = Agent::start(&config.agent, metrics)?;
         Ok(Self {
             engine,

@@ -85,7 +85,12 @@ mod tests {
             tags: [("a".into(), "new".into()), ("n".into(), "1".into())].into(),
             deprecated_tags: [
                 ("a".into(), text("old")),
-                ("i".into(), v2::Value { data: Some(Data::Integer(-7)) }),
+                (
+                    "i".into(),
+                    v2::Value {
+                        data: Some(Data::Integer(-7)),
+                    },
+                ),
                 ("none".into(), v2::Value { data: None }),
             ]
             .into(),

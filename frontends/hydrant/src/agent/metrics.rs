@@ -56,9 +56,20 @@ const INGRESS: Tag = ("direction", "ingress");
 const EGRESS: Tag = ("direction", "egress");
 
 impl UpstreamMetrics {
+    /// What the component of upstream's counts that this process is: a reverse log proxy if it
+    /// serves what other routers have, a router if it serves what it took in. Nothing if it is
+    /// neither.
+    pub fn of(state: &ServerState) -> Self {
+        match &state.routers {
+            Some(routers) => Self::of_proxy(state, routers),
+            None if state.grpc.is_empty() => Self::default(),
+            None => Self::of_router(state),
+        }
+    }
+
     /// What upstream's router counts. Its two counters named `egress`, for v1 and for v2, are one
     /// here: the sum of the deltas is the same.
-    pub fn of_router(state: &ServerState) -> Self {
+    fn of_router(state: &ServerState) -> Self {
         let subscriptions = Subscriptions::of(state);
         Self {
             origin: "loggregator.doppler",
@@ -73,7 +84,7 @@ impl UpstreamMetrics {
     }
 
     /// What upstream's reverse log proxy counts, which has its envelopes from `routers`.
-    pub fn of_proxy(state: &ServerState, routers: &Routers) -> Self {
+    fn of_proxy(state: &ServerState, routers: &Routers) -> Self {
         let subscriptions = Subscriptions::of(state);
         let of_routers = |counter| routers.states().map(|router| router.get(counter)).sum();
         let rejected = |worker: &Arc<GrpcCounters>| worker.get(GrpcCounter::SessionsRejected);
@@ -197,9 +208,11 @@ mod tests {
         let state = ServerState {
             shards: Vec::new(),
             frontends: vec![websocket, grpc],
-            grpc: Vec::new(),
+            grpc: vec![Arc::default()],
+            routers: None,
+            gateway: None,
         };
-        let metrics = UpstreamMetrics::of_router(&state);
+        let metrics = UpstreamMetrics::of(&state);
         let expected = [
             ("ingress", Some(&VERSION), 0),
             ("dropped", Some(&INGRESS), 0),
@@ -220,11 +233,6 @@ mod tests {
         grpc.open(session(7, 1));
         let counters = GrpcCounters::default();
         counters.count(GrpcCounter::SessionsRejected);
-        let state = ServerState {
-            shards: Vec::new(),
-            frontends: vec![grpc],
-            grpc: vec![Arc::new(counters)],
-        };
         let zone = ZoneConfig {
             name: "z1".to_owned(),
             addresses: vec!["localhost:1".to_owned()],
@@ -233,7 +241,14 @@ mod tests {
             zones: vec![zone],
             ..RoutersConfig::default()
         };
-        let metrics = UpstreamMetrics::of_proxy(&state, &Routers::new(&config, None).unwrap());
+        let state = ServerState {
+            shards: Vec::new(),
+            frontends: vec![grpc],
+            grpc: vec![Arc::new(counters)],
+            routers: Some(Routers::new(&config, None).unwrap()),
+            gateway: None,
+        };
+        let metrics = UpstreamMetrics::of(&state);
         let expected = [
             ("ingress", Some(&("protocol", "grpc")), 0),
             ("egress", Some(&VERSION), 7),

@@ -13,12 +13,8 @@ use std::time::Duration;
 pub struct GatewaySettings {
     /// How lines of the log start, by `USE_RFC339`. Default: with seconds.
     pub log_stamp: Stamp,
-    /// `LOGS_PROVIDER_ADDR`: host and port of the reverse log proxy.
-    pub provider_address: String,
-    /// `LOGS_PROVIDER_CLIENT_{CERT,KEY}_PATH` and `LOGS_PROVIDER_CA_PATH`.
-    pub provider_files: Files,
-    /// `LOGS_PROVIDER_COMMON_NAME`. Default: `reverselogproxy`.
-    pub provider_name: String,
+    /// Where logs come from.
+    pub provider: LogsProvider,
     /// `SKIP_CERT_VERIFY`: UAA and the Cloud Controller may show any certificate.
     pub skip_cert_verify: bool,
     /// `PPROF_PORT`, on 127.0.0.1.
@@ -35,9 +31,9 @@ pub struct GatewaySettings {
     pub cert_path: PathBuf,
     /// `HTTP_KEY_PATH`.
     pub key_path: PathBuf,
-    /// `METRICS_PORT`, on 127.0.0.1.
+    /// `METRICS_PORT`. Read, and not listened to: metrics are at [`pprof_port`](Self::pprof_port).
     pub metrics_port: u16,
-    /// `METRICS_{CERT,KEY,CA}_FILE_PATH`.
+    /// `METRICS_{CERT,KEY,CA}_FILE_PATH`, required as upstream.
     pub metrics_files: Files,
 }
 
@@ -50,6 +46,17 @@ pub struct Files {
     pub key: PathBuf,
     /// The certificates of those who sign the peer's.
     pub ca: PathBuf,
+}
+
+/// The reverse log proxy.
+#[derive(Clone, Debug)]
+pub struct LogsProvider {
+    /// `LOGS_PROVIDER_ADDR`: host and port.
+    pub address: String,
+    /// `LOGS_PROVIDER_CLIENT_{CERT,KEY}_PATH` and `LOGS_PROVIDER_CA_PATH`.
+    pub files: Files,
+    /// `LOGS_PROVIDER_COMMON_NAME`. Default: `reverselogproxy`.
+    pub name: String,
 }
 
 /// The Cloud Controller.
@@ -99,22 +106,7 @@ impl GatewaySettings {
         let rfc3339 = Variable::new("Config.UseRFC339", "bool", "USE_RFC339");
         let log_stamp = reader.stamp(rfc3339, Stamp::Seconds);
         let must = |field, name| text(field, name).required();
-        let provider_address = must("Config.LogsProviderAddr", "LOGS_PROVIDER_ADDR");
-        let provider_address = reader.read(provider_address, String::new());
-        let ca = must("Config.LogsProviderCAPath", "LOGS_PROVIDER_CA_PATH");
-        let ca = reader.path(ca);
-        let cert = must(
-            "Config.LogsProviderClientCertPath",
-            "LOGS_PROVIDER_CLIENT_CERT_PATH",
-        );
-        let cert = reader.path(cert);
-        let key = must(
-            "Config.LogsProviderClientKeyPath",
-            "LOGS_PROVIDER_CLIENT_KEY_PATH",
-        );
-        let key = reader.path(key);
-        let provider_name = text("Config.LogsProviderCommonName", "LOGS_PROVIDER_COMMON_NAME");
-        let provider_name = reader.read(provider_name, "reverselogproxy".to_owned());
+        let provider = LogsProvider::read(reader);
         let skip = Variable::new("Config.SkipCertVerify", "bool", "SKIP_CERT_VERIFY").reported();
         let skip_cert_verify = reader.read(skip, false);
         let pprof_port = Variable::new("Config.PProfPort", "uint32", "PPROF_PORT");
@@ -127,9 +119,7 @@ impl GatewaySettings {
         let metrics_port = Variable::new("MetricsServer.Port", "uint16", "METRICS_PORT").reported();
         Self {
             log_stamp,
-            provider_address,
-            provider_files: Files { cert, key, ca },
-            provider_name,
+            provider,
             skip_cert_verify,
             pprof_port,
             log_access,
@@ -144,6 +134,32 @@ impl GatewaySettings {
                 cert: reader.path(must("MetricsServer.CertFile", "METRICS_CERT_FILE_PATH")),
                 key: reader.path(must("MetricsServer.KeyFile", "METRICS_KEY_FILE_PATH")),
             },
+        }
+    }
+}
+
+impl LogsProvider {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let text = |field, name| Variable::new(field, "string", name).reported();
+        let address = text("Config.LogsProviderAddr", "LOGS_PROVIDER_ADDR").required();
+        let ca = text("Config.LogsProviderCAPath", "LOGS_PROVIDER_CA_PATH").required();
+        let cert = text(
+            "Config.LogsProviderClientCertPath",
+            "LOGS_PROVIDER_CLIENT_CERT_PATH",
+        );
+        let key = text(
+            "Config.LogsProviderClientKeyPath",
+            "LOGS_PROVIDER_CLIENT_KEY_PATH",
+        );
+        let name = text("Config.LogsProviderCommonName", "LOGS_PROVIDER_COMMON_NAME");
+        Self {
+            address: reader.read(address, String::new()),
+            files: Files {
+                ca: reader.path(ca),
+                cert: reader.path(cert.required()),
+                key: reader.path(key.required()),
+            },
+            name: reader.read(name, "reverselogproxy".to_owned()),
         }
     }
 }
@@ -238,9 +254,9 @@ mod tests {
     #[test]
     fn what_is_required_suffices() {
         let (settings, _) = read(&[]).unwrap();
-        assert_eq!(settings.provider_address, "rlp:8082");
-        assert_eq!(settings.provider_files, files("/p"));
-        assert_eq!(settings.provider_name, "reverselogproxy");
+        assert_eq!(settings.provider.address, "rlp:8082");
+        assert_eq!(settings.provider.files, files("/p"));
+        assert_eq!(settings.provider.name, "reverselogproxy");
         assert_eq!(settings.log_access.address, "https://cc:9023");
         assert_eq!(settings.log_access.external_address, "https://api");
         assert_eq!(settings.log_access.name, "cloud-controller");
@@ -274,7 +290,7 @@ mod tests {
         assert_eq!((settings.metrics_port, settings.pprof_port), (8089, 6062));
         assert!(settings.skip_cert_verify);
         assert_eq!(settings.stream_timeout, Duration::from_millis(3_723_500));
-        assert_eq!(settings.provider_name, "proxy");
+        assert_eq!(settings.provider.name, "proxy");
         assert_eq!(settings.log_stamp, Stamp::Rfc3339);
     }
 

@@ -2,7 +2,9 @@
 
 use super::doppler::DopplerSettings;
 use super::env::{Environment, Report};
+use super::gateway::GatewaySettings;
 use super::log::{Log, Stamp};
+use super::rlp::RlpSettings;
 use super::{Fatal, Role};
 use crate::config::Config;
 use crate::dump::Dump;
@@ -13,7 +15,6 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::fmt::Display;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Takes the role until SIGTERM or SIGINT, then delivers what came in. Upstream's router and
@@ -30,7 +31,7 @@ pub fn run(role: Role, environment: &Environment) -> Result<(), Fatal> {
         .write_all(report.to_string().as_bytes())
         .ok();
     let log = Log::new(job.stamp);
-    log.line(job.first_line);
+    job.first_line.iter().for_each(|line| log.line(line));
     // Signals are ours before anything runs, so that none is missed.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1]);
     let signals = signals.map_err(|error| job.fatal("cannot watch for signals", error))?;
@@ -49,16 +50,23 @@ pub fn run(role: Role, environment: &Environment) -> Result<(), Fatal> {
 struct Job {
     stamp: Stamp,
     config: Config,
-    first_line: &'static str,
+    first_line: Option<&'static str>,
+    last_line: Option<&'static str>,
     /// What is said if it does not start.
     refusal: &'static str,
     stop_deadline: Duration,
 }
 
+const STOP_DEADLINE: Duration = Duration::from_secs(10);
+/// As upstream.
+const PROXY_STOP_DEADLINE: Duration = Duration::from_secs(30);
+
 impl Job {
     fn of(role: Role, environment: &Environment) -> Result<(Self, Report), Fatal> {
         match role {
             Role::Doppler => Self::doppler(environment),
+            Role::ReverseLogProxy => Self::proxy(environment),
+            Role::Gateway => Self::gateway(environment),
         }
     }
 
@@ -73,9 +81,48 @@ impl Job {
                 operator: settings.operator(),
                 ..nothing()
             },
-            first_line: "Startup: Setting up the router server",
+            first_line: Some("Startup: Setting up the router server"),
+            last_line: None,
             refusal: "Failed to create router server",
-            stop_deadline: Duration::from_secs(10),
+            stop_deadline: STOP_DEADLINE,
+        };
+        Ok((job, report))
+    }
+
+    fn proxy(environment: &Environment) -> Result<(Self, Report), Fatal> {
+        let (settings, report) = RlpSettings::read(environment)?;
+        let job = Self {
+            stamp: settings.log_stamp,
+            config: Config {
+                engine: settings.engine(),
+                grpc: settings.grpc(),
+                routers: Some(settings.routers()),
+                agent: settings.agent(),
+                operator: settings.operator(),
+                ..nothing()
+            },
+            first_line: None,
+            last_line: None,
+            refusal: "failed to serve",
+            stop_deadline: PROXY_STOP_DEADLINE,
+        };
+        Ok((job, report))
+    }
+
+    fn gateway(environment: &Environment) -> Result<(Self, Report), Fatal> {
+        let (settings, report) = GatewaySettings::read(environment)?;
+        let job = Self {
+            stamp: settings.log_stamp,
+            config: Config {
+                engine: settings.engine(),
+                gateway: Some(settings.gateway()?),
+                operator: settings.operator(),
+                ..nothing()
+            },
+            first_line: Some("starting RLP gateway"),
+            last_line: Some("stopping RLP gateway"),
+            refusal: "failed to serve HTTPS endpoint",
+            stop_deadline: STOP_DEADLINE,
         };
         Ok((job, report))
     }
@@ -88,6 +135,7 @@ impl Job {
         log.line("stopping: what came in is delivered first");
         let (ledger, outcome) = server.stop(self.stop_deadline);
         log.lines(&ledger);
+        self.last_line.iter().for_each(|line| log.line(line));
         outcome.map_err(|error| self.fatal("a thread failed", error))?;
         match ledger.faults().as_slice() {
             [] => Ok(()),
@@ -109,24 +157,26 @@ fn nothing() -> Config {
     config
 }
 
-/// Upstream's lines once all is up, from which scripts and tests read the ports.
+/// Upstream's lines once all is up, in its order; scripts and tests read the ports from them.
 fn started(role: Role, server: &Server) -> Vec<String> {
-    let bound = |what: &str, address: SocketAddr| format!("{what} bound to: {address}");
-    let pprof = bound("pprof", server.operator_address());
-    let grpc = server.grpc_address();
-    let mut lines: Vec<_> = grpc
-        .into_iter()
-        .map(|address| bound("grpc", address))
-        .collect();
+    let pprof = format!("pprof bound to: {}", server.operator_address());
+    let grpc = server.grpc_address().map(|grpc| grpc.to_string());
+    let grpc = grpc.unwrap_or_default();
+    let gateway = server.gateway_address().map(|gateway| gateway.to_string());
     match role {
-        Role::Doppler => {
-            lines.push("Startup: router server started.".to_owned());
-            lines.push("MessageRouter:Starting".to_owned());
-            lines.extend(grpc.map(|address| format!("Starting gRPC server on {address}")));
+        Role::Doppler => vec![
+            format!("grpc bound to: {grpc}"),
+            "Startup: router server started.".to_owned(),
+            "MessageRouter:Starting".to_owned(),
+            format!("Starting gRPC server on {grpc}"),
+            pprof,
+        ],
+        Role::ReverseLogProxy => vec![format!("grpc bound to: {grpc}"), pprof],
+        Role::Gateway => {
+            let http = format!("http bound to: {}", gateway.unwrap_or_default());
+            vec![pprof, http]
         }
     }
-    lines.push(pprof);
-    lines
 }
 
 fn until_stopped(mut signals: Signals, server: &Server, reloader: &Reloader, log: Log) {

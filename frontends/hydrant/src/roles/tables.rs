@@ -131,9 +131,9 @@ impl GatewaySettings {
                 key_file: self.key_path.clone(),
             }),
             provider: ProviderConfig {
-                address: self.provider_address.clone(),
-                tls: Some(self.provider_files.tls()),
-                server_name: self.provider_name.clone(),
+                address: self.provider.address.clone(),
+                tls: Some(self.provider.files.tls()),
+                server_name: self.provider.name.clone(),
             },
             access: Some(self.access()),
             stream_timeout_ms: millis(self.stream_timeout),
@@ -204,9 +204,9 @@ const LANE_BYTES_MAX: u64 = 1 << 36;
 /// The most that the gRPC frontend allows.
 const OUTBOX_BYTES_MAX: u64 = 1 << 32;
 
-/// The bytes of a buffer that upstream gives room for so many envelopes. Callers take it for no less
-/// than our own default: BOSH's sizes are small, and what would not be lost without them must not be
-/// lost with them.
+/// The bytes of a buffer that upstream gives room for so many envelopes. Callers take our own
+/// default if that is more: BOSH's sizes are small, and what would not be lost without them must
+/// not be lost with them.
 fn buffer_bytes(envelopes: u64, most: u64) -> u64 {
     envelopes.saturating_mul(ENVELOPE_BYTES_PLANNED).min(most)
 }

@@ -3,12 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
+mod certificates;
 mod clients;
 mod command_line;
 mod emitters;
 mod envelopes;
+mod grpc;
+mod grpc_peer;
 mod ledger;
 mod process;
+mod proxies;
 mod real_emitter;
 mod roles;
 mod rsyslog;

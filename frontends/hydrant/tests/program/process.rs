@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,6 +30,7 @@ SESSIONS
 
 [grpc]
 address = "127.0.0.1:0"
+STREAMS
 
 [operator]
 address = "127.0.0.1:0"
@@ -38,15 +39,20 @@ address = "127.0.0.1:0"
 /// How long anything may take before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server process. Killed if a test drops it.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// A server process. Killed if a test drops it. Where it does not listen, the port is 0.
 pub(crate) struct Server {
     child: Child,
     stdout: BufReader<ChildStdout>,
+    /// What it said at its start, the memory plan among it.
+    pub(crate) start: String,
     pub(crate) udp: SocketAddr,
     pub(crate) tcp_v1: SocketAddr,
     pub(crate) tcp_v2: SocketAddr,
     pub(crate) websocket: SocketAddr,
     pub(crate) grpc: SocketAddr,
+    pub(crate) gateway: SocketAddr,
     pub(crate) operator: SocketAddr,
 }
 
@@ -58,29 +64,38 @@ impl Server {
 
     /// As `start`, with keys for the `[websocket]` table.
     pub(crate) fn start_with(websocket: &str, more: &str) -> Self {
-        let config = PORTS.replace("SESSIONS", websocket) + more;
-        let file = file("config.toml", &config);
+        Self::run(&(PORTS.replace("SESSIONS", websocket).replace("STREAMS", "") + more))
+    }
+
+    /// As `start`, with keys for the `[grpc]` table.
+    pub(crate) fn start_grpc(grpc: &str, more: &str) -> Self {
+        Self::run(&(PORTS.replace("SESSIONS", "").replace("STREAMS", grpc) + more))
+    }
+
+    /// Starts one with this config file and nothing else.
+    pub(crate) fn run(config: &str) -> Self {
         let mut child = Command::new(HYDRANT)
             .args(["run", "--config"])
-            .arg(file)
+            .arg(file("config.toml", config))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let start = read_until(&mut stdout, "ready");
-        let addresses = |what: &str| -> Vec<SocketAddr> {
-            let lines = start.lines().filter(|line| line.starts_with(what));
-            lines
-                .map(|line| address(line.rsplit(' ').next().unwrap()))
-                .collect()
+        let at = |what: &str, index| {
+            let mut lines = start.lines().filter(|line| line.starts_with(what));
+            let address_of = |line: &str| address(line.rsplit(' ').next().unwrap());
+            lines.nth(index).map_or(NOWHERE, address_of)
         };
         Self {
-            udp: addresses("envelopes over UDP")[0],
-            tcp_v1: addresses("envelopes over TCP")[0],
-            tcp_v2: addresses("envelopes over TCP")[1],
-            websocket: addresses("firehose and app streams")[0],
-            grpc: addresses("envelopes and readers over gRPC")[0],
-            operator: addresses("metrics and health")[0],
+            udp: at("envelopes over UDP", 0),
+            tcp_v1: at("envelopes over TCP", 0),
+            tcp_v2: at("envelopes over TCP", 1),
+            websocket: at("firehose and app streams", 0),
+            grpc: at("envelopes and readers over gRPC", 0),
+            gateway: at("server-sent events", 0),
+            operator: at("metrics and health", 0),
+            start,
             child,
             stdout,
         }
@@ -212,8 +227,6 @@ fn address(text: &str) -> SocketAddr {
         .strip_prefix("ws://")
         .or_else(|| text.strip_prefix("http://"))
         .unwrap_or(text);
-    text.strip_suffix("/metrics")
-        .unwrap_or(text)
-        .parse()
-        .unwrap()
+    let (address, _path) = text.split_once('/').unwrap_or((text, ""));
+    address.parse().unwrap()
 }

@@ -46,17 +46,75 @@ fn router(changes: &[(&str, &str)]) -> Command {
         .env("AGENT_GRPC_ADDRESS", "127.0.0.1:0")
         .env("ROUTER_METRIC_BATCH_INTERVAL_MILLISECONDS", "10")
         .env("ROUTER_METRIC_SOURCE_ID", "")
-        .envs(changes.iter().copied())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
+        .envs(changes.iter().copied());
+    piped(command)
 }
 
 fn failed(command: &mut Command) -> String {
     let Output { status, stderr, .. } = command.output().unwrap();
     assert_eq!(status.code(), Some(1));
     String::from_utf8(stderr).unwrap()
+}
+
+/// A reverse log proxy, fed by nobody yet.
+fn proxy(routers: &str) -> Command {
+    let [certificate, key, authority] = certificate("reverselogproxy");
+    let mut command = Command::new(HYDRANT);
+    command
+        .arg0("rlp")
+        .env_clear()
+        .env("RLP_CERT_FILE", certificate)
+        .env("RLP_KEY_FILE", key)
+        .env("RLP_CA_FILE", authority)
+        .env("RLP_PPROF_PORT", "0")
+        .env("ROUTER_ADDRS", routers)
+        .env("AGENT_ADDR", "localhost:0")
+        .env("RLP_METRIC_EMITTER_INTERVAL", "0s");
+    piped(command)
+}
+
+/// A gateway whose provider and judges are not there.
+fn gateway() -> Command {
+    let [certificate, key, authority] = certificate("gateway");
+    let mut command = Command::new(HYDRANT);
+    command
+        .arg0("rlp-gateway")
+        .env_clear()
+        .env("GATEWAY_ADDR", "localhost:0")
+        .env("LOGS_PROVIDER_ADDR", "127.0.0.1:1")
+        .env("LOG_ACCESS_ADDR", "https://127.0.0.1:1")
+        .env("LOG_ACCESS_ADDR_EXTERNAL", "https://127.0.0.1:1")
+        .env("LOG_ACCESS_COMMON_NAME", "cloud-controller")
+        .env("LOG_ADMIN_ADDR", "https://127.0.0.1:1")
+        .env("LOG_ADMIN_CLIENT_ID", "doppler")
+        .env("LOG_ADMIN_CLIENT_SECRET", "hush");
+    for (file, names) in [
+        (
+            certificate,
+            "LOGS_PROVIDER_CLIENT_CERT_PATH LOG_ACCESS_CERT_PATH HTTP_CERT_PATH \
+             METRICS_CERT_FILE_PATH",
+        ),
+        (
+            key,
+            "LOGS_PROVIDER_CLIENT_KEY_PATH LOG_ACCESS_KEY_PATH HTTP_KEY_PATH \
+             METRICS_KEY_FILE_PATH",
+        ),
+        (
+            authority,
+            "LOGS_PROVIDER_CA_PATH LOG_ACCESS_CA_PATH LOG_ADMIN_CA_PATH METRICS_CA_FILE_PATH",
+        ),
+    ] {
+        command.envs(names.split(' ').map(|name| (name, &file)));
+    }
+    piped(command)
+}
+
+fn piped(mut command: Command) -> Command {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
 }
 
 /// A role that runs; killed if a test drops it.
@@ -69,6 +127,11 @@ struct Running {
 
 impl Running {
     fn start(command: &mut Command) -> Self {
+        Self::start_until("pprof", command)
+    }
+
+    /// Waits for the line that says where `last` is bound.
+    fn start_until(last: &str, command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let mut running = Self {
@@ -76,7 +139,7 @@ impl Running {
             stderr,
             said: String::new(),
         };
-        running.said = running.read_until("pprof bound to: ");
+        running.said = running.read_until(&format!("{last} bound to: "));
         running
     }
 
@@ -229,4 +292,46 @@ fn what_upstream_dies_of_is_the_last_line() {
     let said = last(&[("ROUTER_KEY_FILE", "/nowhere/doppler.key")]);
     assert!(said.contains(" Failed to create router server: "), "{said}");
     assert!(said.contains("/nowhere/doppler.key"), "{said}");
+}
+
+#[test]
+fn a_proxy_starts_and_stops() {
+    let proxy = Running::start(&mut proxy("127.0.0.1:1"));
+    let (grpc, pprof) = (proxy.bound("grpc"), proxy.bound("pprof"));
+    let lines = proxy.said.lines().skip(1 + 12).map(unstamped);
+    let expected = [
+        format!("grpc bound to: {grpc}"),
+        format!("pprof bound to: {pprof}"),
+    ];
+    assert_eq!(lines.collect::<Vec<_>>(), expected);
+    assert!(
+        proxy
+            .metrics()
+            .contains("\nloggregator_rlp_log_router_connects_total{} 0\n")
+    );
+    proxy.stop();
+}
+
+#[test]
+fn a_proxy_needs_routers() {
+    let said = failed(proxy("").arg0("reverse_log_proxy"));
+    let missing = "missing required environment variables: ROUTER_ADDRS";
+    assert!(
+        said.ends_with(&format!(" Failed to load config: {missing}\n")),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_gateway_starts_and_stops() {
+    let gateway = Running::start_until("http", &mut gateway());
+    assert!(gateway.bound("http").ip().is_loopback());
+    let first = gateway.said.lines().nth(1 + 26).unwrap();
+    assert_eq!(
+        first.split_at("2006/01/02 15:04:05 ".len()).1,
+        "starting RLP gateway"
+    );
+    assert!(!gateway.said.contains("hush"));
+    let said = gateway.stop();
+    assert!(said.ends_with(" stopping RLP gateway\n"), "{said}");
 }
