@@ -19,7 +19,7 @@ mod v2;
 use crate::clock::UnixNanos;
 use crate::counters::Loss;
 use crate::record::{Header, Kind, SourceRule, Version, source_hash};
-pub use fields::{Fields, fields, source};
+pub use fields::{Fields, fields, source, whole_fields};
 pub use memo::SourceMemo;
 use xxhash_rust::xxh64::Xxh64;
 

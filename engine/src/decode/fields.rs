@@ -3,6 +3,7 @@
 use super::scan::{LENGTH, Scan};
 use super::{Source, envelope};
 use crate::record::{Record, Version};
+use std::iter;
 
 /// The length-delimited fields of a checked message, as their number and bytes, in order. Nested
 /// messages are not entered. Ends where the bytes are not well-formed.
@@ -27,6 +28,25 @@ impl<'b> Iterator for Fields<'b> {
         }
         None
     }
+}
+
+/// Every field of a checked message, as its number and all of its bytes, key and length among them,
+/// in order: put together again they are the message. Ends where the bytes are not well-formed.
+pub fn whole_fields(message: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
+    let mut scan = Scan::new(message);
+    iter::from_fn(move || {
+        if !scan.has_more() {
+            return None;
+        }
+        let start = scan.rest();
+        let key = scan.varint().ok()?;
+        if key & 7 == LENGTH {
+            scan.skip_bytes().ok()?;
+        } else {
+            scan.unknown(key, &[], 0).ok()?;
+        }
+        Some((key >> 3, &start[..start.len() - scan.rest().len()]))
+    })
 }
 
 impl std::fmt::Debug for Fields<'_> {
@@ -65,6 +85,10 @@ mod tests {
         let found: Vec<_> = fields(message).collect();
         assert_eq!(found, [(2, &b"ab"[..]), (5, b"")]);
         assert_eq!(fields(b"\x12\x05ab").count(), 0);
+        let (numbers, bytes): (Vec<_>, Vec<_>) = whole_fields(message).unzip();
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
+        assert_eq!(bytes.concat(), message);
+        assert_eq!(whole_fields(b"\x12\x05ab").count(), 0);
     }
 
     #[test]

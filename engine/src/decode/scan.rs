@@ -41,6 +41,11 @@ impl<'b> Scan<'b> {
         }
     }
 
+    /// The frame from here on.
+    pub(super) const fn rest(&self) -> &'b [u8] {
+        self.rest
+    }
+
     /// Whether the message goes on.
     #[inline(always)]
     pub(super) fn has_more(&self) -> bool {

@@ -17,10 +17,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A member, by a number of its own.
 pub type MemberNumber = u64;
 
-/// From when on a change counts: the other workers have seen it long before, and nobody notices.
+/// A change counts so much later at the earliest: the other workers have seen it long before, and
+/// nobody notices.
 const DELAY_NANOS: u64 = 1_000_000;
+/// Changes count from a multiple of this on, so that many at once make one membership: with
+/// [`KEPT_NANOS`] it bounds how many there are, however often readers come and go.
+const TICK_NANOS: u64 = 2_000_000;
 /// Memberships that are over are kept so long, for records that waited in a lane meanwhile.
-const KEPT_NANOS: u64 = 60_000_000_000;
+const KEPT_NANOS: u64 = 5_000_000_000;
 
 /// The memberships of all groups, by what makes a group one.
 #[derive(Debug)]
@@ -56,7 +60,7 @@ impl<K: Hash + Eq + Clone> Memberships<K> {
         let membership = groups.entry(group.clone()).or_default().clone();
         membership.change(now, |members| {
             members.push(Member {
-                name: name.to_owned(),
+                name: name.into(),
                 number,
             });
         });
@@ -82,10 +86,10 @@ impl<K: Hash + Eq + Clone> Memberships<K> {
 #[derive(Debug, Default)]
 pub struct Membership {
     /// In the order of their time.
-    versions: ArcSwap<Vec<Version>>,
+    versions: ArcSwap<Vec<Arc<Version>>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Version {
     from: UnixNanos,
     /// In the order of their names, then of their numbers.
@@ -95,7 +99,7 @@ struct Version {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Member {
-    name: String,
+    name: Arc<str>,
     number: MemberNumber,
 }
 
@@ -143,23 +147,30 @@ impl Membership {
         members.sort_unstable();
         let from = match last {
             None => now, // Nobody else can take it meanwhile.
-            Some(last) => UnixNanos(now.0.saturating_add(DELAY_NANOS).max(last.from.0)),
+            Some(_) => next_tick(now),
         };
-        let is_deterministic = members.iter().any(|member| !member.name.is_empty());
-        versions.push(Version {
-            from,
-            members,
-            is_deterministic,
-        });
+        // What counts at the same time is one change; what would count later was made before the
+        // clock was set back.
+        versions.truncate(versions.partition_point(|version| version.from < from));
         let is_over = |at: usize| {
-            versions
-                .get(at + 1)
-                .is_some_and(|next| now.since(next.from) > KEPT_NANOS)
+            let next: Option<&Arc<Version>> = versions.get(at + 1);
+            next.is_some_and(|next| now.since(next.from) > KEPT_NANOS)
         };
         let over = (0..versions.len()).take_while(|at| is_over(*at)).count();
         versions.drain(..over);
+        versions.push(Arc::new(Version {
+            from,
+            is_deterministic: members.iter().any(|member| !member.name.is_empty()),
+            members,
+        }));
         self.versions.store(Arc::new(versions));
     }
+}
+
+fn next_tick(now: UnixNanos) -> UnixNanos {
+    let earliest = now.0.saturating_add(DELAY_NANOS);
+    let tick = earliest.checked_next_multiple_of(TICK_NANOS);
+    UnixNanos(tick.unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -216,13 +227,25 @@ mod tests {
     }
 
     #[test]
-    fn old_versions_go() {
+    fn many_changes_at_once_are_one_and_old_ones_go() {
         let groups = Memberships::default();
         let membership = groups.join(&0, 0, "", at(0));
-        for number in 1..1000 {
-            groups.join(&0, number, "", at(number));
-            groups.leave(&0, number, at(number));
+        for number in 1..20_000 {
+            let now = UnixNanos(number * 1_000_000);
+            groups.join(&0, number, "", now);
+            groups.leave(&0, number, now);
         }
-        assert!(membership.versions.load().len() < 150);
+        let kept = membership.versions.load().len() as u64;
+        assert!(kept <= KEPT_NANOS / TICK_NANOS + 3, "{kept}");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_delays_nothing() {
+        let groups = Memberships::default();
+        let membership = groups.join(&0, 1, "", at(1000));
+        groups.join(&0, 2, "", at(1001));
+        groups.leave(&0, 1, at(10));
+        assert_eq!(membership.taker(place(0), at(11), || None), Some(2));
+        assert_eq!(membership.taker(place(0), at(2000), || None), Some(2));
     }
 }

@@ -2,7 +2,7 @@
 //! if that will do.
 
 use bytes::BytesMut;
-use hydrant_engine::decode::fields;
+use hydrant_engine::decode::{fields, whole_fields};
 use hydrant_engine::record::{Record, Version};
 use hydrant_feed::convert::v2_envelope;
 use hydrant_proto::convert::{deprecate_tags, prefer_tags};
@@ -123,11 +123,22 @@ impl Made {
             self.state = as_is;
             return;
         }
-        let envelope = v2::Envelope::decode(stored).ok();
-        self.fill(envelope.map(|mut envelope| {
-            converge(&mut envelope);
-            envelope
-        }));
+        self.bytes.clear();
+        // Only the tags are decoded: all else stays as it came, what we do not know among it.
+        let mut tags = Vec::new();
+        for (number, field) in whole_fields(stored) {
+            match number {
+                DEPRECATED_TAGS | TAGS => tags.extend_from_slice(field),
+                _ => self.bytes.extend_from_slice(field),
+            }
+        }
+        let Ok(mut tags) = v2::Envelope::decode(&tags[..]) else {
+            self.state = State::Unreadable;
+            return;
+        };
+        converge(&mut tags);
+        tags.encode_raw(&mut self.bytes);
+        self.state = State::Converted;
     }
 
     fn get<'f>(&'f self, as_it_came: &'f [u8], as_stored: &'f [u8]) -> Option<&'f [u8]> {

