@@ -32,7 +32,7 @@ fn text(data: Data) -> String {
     }
 }
 
-/// Go's `%v`: the fewest digits that read back the same, with an exponent below -4 and from 21 on.
+/// Go's `%v`: the fewest digits that read back the same, with an exponent below -4 and from 6 on.
 fn shortest(decimal: f64) -> String {
     if decimal.is_nan() {
         return "NaN".to_owned();
@@ -43,7 +43,7 @@ fn shortest(decimal: f64) -> String {
     let scientific = format!("{decimal:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if decimal != 0.0 && !(-4..21).contains(&exponent) {
+    if decimal != 0.0 && !(-4..6).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{digits}e{sign}{:02}", exponent.unsigned_abs());
     }
@@ -60,13 +60,16 @@ mod tests {
             (0.5, "0.5"),
             (0.0, "0"),
             (-0.0, "-0"),
-            (1e20, "100000000000000000000"),
+            (100_000.0, "100000"),
+            (999_999.5, "999999.5"),
+            (1_000_000.0, "1e+06"),
+            (-20_000_000.0, "-2e+07"),
             (1e21, "1e+21"),
             (1.25e22, "1.25e+22"),
             (1e-4, "0.0001"),
             (1e-5, "1e-05"),
             (-1.5e-300, "-1.5e-300"),
-            (123_456_789.125, "123456789.125"),
+            (123_456_789.125, "1.23456789125e+08"),
             (f64::NAN, "NaN"),
             (f64::INFINITY, "+Inf"),
             (f64::NEG_INFINITY, "-Inf"),
