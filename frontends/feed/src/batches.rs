@@ -15,6 +15,8 @@ pub const BATCH_ENVELOPES_MAX: u32 = 100;
 /// A batch takes no more envelopes once it is this long, in bytes: far below what any client accepts
 /// as a message, and enough that a system call is worth it.
 pub const BATCH_BYTES: usize = 64 * 1024;
+/// Memory of the first batch after a pause, in bytes.
+const FIRST_BYTES: usize = 4 * 1024;
 /// What a batch takes beside its bytes.
 const BATCH_OVERHEAD_BYTES: usize = size_of::<Batch>() + 64;
 
@@ -103,14 +105,17 @@ impl Batches {
         lost
     }
 
-    /// A batch that follows a full one will be full too: it is given all its memory at once. The
-    /// first after a pause is given little, since a session that keeps up takes it at once.
+    /// The first batch after a pause is given little, since a session that keeps up takes it at once.
+    /// One that follows a batch of all the envelopes that it may have will need as many bytes, or
+    /// some more; one that follows a batch without room will need more.
     fn capacity_for(&self, envelope_bytes: usize) -> usize {
+        let expected = match self.batches.back() {
+            None => FIRST_BYTES,
+            Some(batch) if batch.count == BATCH_ENVELOPES_MAX => batch.bytes.len() * 9 / 8,
+            Some(batch) => 2 * batch.bytes.capacity(),
+        };
         let least = element_bytes_max(envelope_bytes);
-        match self.batches.back() {
-            None => least.max(4 * 1024),
-            Some(batch) => least.max((2 * batch.bytes.capacity()).min(BATCH_BYTES)),
-        }
+        least.max(expected.min(BATCH_BYTES))
     }
 
     /// The oldest batch, whether full or not.
@@ -210,6 +215,18 @@ mod tests {
         }
         while let Some(batch) = batches.pop() {
             assert_eq!(batch.count, 1);
+        }
+    }
+
+    #[test]
+    fn what_waits_takes_little_more_memory_than_its_bytes() {
+        for size in [20, 250, 2_000] {
+            let mut batches = Batches::within(Budget::new(1 << 30), 1 << 30);
+            for _ in 0..10_000 {
+                assert_eq!(batches.push(&vec![1; size]), 0);
+            }
+            let bytes = 10_000 * size;
+            assert!(batches.bytes() < bytes + bytes / 2, "{size}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use tokio::io::unix::AsyncFd;
 
 /// Records of a lane read at most in one go, so that a worker comes back to its sessions.
-const BATCH_RECORDS_MAX: usize = 1024;
+pub const BATCH_RECORDS_MAX: usize = 1024;
 
 /// A frontend worker's lanes, waited for in a tokio runtime.
 #[derive(Debug)]

@@ -1,30 +1,28 @@
 //! Senders: what they send goes to the lanes as from any shard, without being decoded into objects.
 
 use crate::counters::{GrpcCounter, GrpcCounters};
+use crate::turns::Turns;
 use bytes::Bytes;
 use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::counters::{Counter, Loss};
 use hydrant_engine::engine::DrivenIntake;
 use hydrant_engine::ingest::Entry;
 use hydrant_engine::record::Version;
-use hydrant_rpc::batch::elements;
+use hydrant_rpc::batch::{Elements, elements};
 use hydrant_rpc::doppler_ingestor::DopplerIngestor;
 use hydrant_rpc::ingress::Ingress;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
-use tokio::task::yield_now;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 /// Largest message that is taken, in bytes: `MaxRecvMsgSize` of upstream's Doppler.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 10 * 1024 * 1024;
-/// Message bytes after which a stream lets everybody else go on, so that what came in leaves before
-/// more comes in.
-const TURN_BYTES: usize = 64 * 1024;
 
 /// The senders' services of a worker.
 #[derive(Clone, Debug)]
 pub(crate) struct Senders {
     intake: Arc<Mutex<Option<DrivenIntake>>>,
+    turns: Arc<Turns>,
     counters: Arc<GrpcCounters>,
     is_stopping: watch::Sender<bool>,
 }
@@ -44,9 +42,15 @@ impl Senders {
     pub(crate) fn new(intake: DrivenIntake, counters: Arc<GrpcCounters>) -> Self {
         Self {
             intake: Arc::new(Mutex::new(Some(intake))),
+            turns: Arc::default(),
             counters,
             is_stopping: watch::Sender::new(false),
         }
+    }
+
+    /// Their turns, for who moves on what they take in.
+    pub(crate) fn turns(&self) -> Arc<Turns> {
+        self.turns.clone()
     }
 
     /// Ends all streams and the shard.
@@ -64,13 +68,12 @@ impl Senders {
     async fn serve(&self, mut stream: Streaming<Bytes>, wrapping: Wrapping) -> Status {
         let mut opened = Opened::new(&self.counters);
         let mut stopping = self.is_stopping.subscribe();
-        let mut turn_bytes = 0;
         loop {
             let message = tokio::select! {
                 biased;
                 message = stream.message() => message,
                 _ = stopping.wait_for(|is_stopping| *is_stopping) => {
-                    return opened.cut(Status::unavailable("the server is stopping"));
+                    return opened.cut(stopping_status());
                 }
             };
             let message = match message {
@@ -78,35 +81,34 @@ impl Senders {
                 Ok(None) => return opened.ended(),
                 Err(status) => return self.failed(&mut opened, status),
             };
-            if !self.take(&message, wrapping) {
-                return opened.cut(Status::unavailable("the server is stopping"));
-            }
-            turn_bytes += message.len();
-            if turn_bytes >= TURN_BYTES {
-                turn_bytes = 0;
-                yield_now().await;
+            if self.take(&message, wrapping).await.is_err() {
+                return opened.cut(stopping_status());
             }
         }
     }
 
-    /// A turn of the shard: one message. False: the shard has stopped, and the message is not taken.
-    fn take(&self, message: &[u8], wrapping: Wrapping) -> bool {
+    /// Takes a message in as many turns as it needs.
+    async fn take(&self, message: &[u8], wrapping: Wrapping) -> Result<(), Stopped> {
+        let mut rest = Rest::of(message, wrapping);
+        while self.turn(&mut rest)? {
+            self.turns.next().await;
+        }
+        Ok(())
+    }
+
+    /// A turn of the shard: as much of a message as the turn has room for. Whether something is left.
+    fn turn(&self, rest: &mut Rest<'_>) -> Result<bool, Stopped> {
         let mut intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(intake) = intake.as_mut() else {
-            return false;
-        };
+        let intake = intake.as_mut().ok_or(Stopped)?;
         intake.start_turn(UnixNanos::now());
-        intake.count(Counter::BytesReceived, message.len() as u64);
-        match wrapping {
-            Wrapping::Plain => intake.frame(Entry::doppler(Version::V2), message),
-            Wrapping::Data if message.is_empty() => {
-                intake.frame(Entry::doppler(Version::V1), message);
-            }
-            Wrapping::Data => take_all(intake, message, Version::V1),
-            Wrapping::Batch => take_all(intake, message, Version::V2),
+        let mut is_left = true;
+        while is_left && !self.turns.is_used_up() {
+            let before = rest.bytes();
+            is_left = rest.take_one(intake);
+            self.turns.take(before - rest.bytes());
         }
         intake.commit();
-        true
+        Ok(is_left)
     }
 
     fn failed(&self, opened: &mut Opened<'_>, status: Status) -> Status {
@@ -128,13 +130,55 @@ impl Senders {
     }
 }
 
-fn take_all(intake: &mut DrivenIntake, message: &[u8], version: Version) {
-    let entry = Entry::doppler(version);
-    for element in elements(message) {
-        match element {
-            Ok(envelope) => intake.frame(entry, envelope),
-            Err(_) => intake.lost(Loss::Batch),
+/// The shard has stopped, and what was left of the message is not taken.
+#[derive(Debug)]
+struct Stopped;
+
+fn stopping_status() -> Status {
+    Status::unavailable("the server is stopping")
+}
+
+/// What is left of a message.
+#[derive(Debug)]
+enum Rest<'m> {
+    /// An envelope by itself.
+    Whole(Entry, Option<&'m [u8]>),
+    Elements(Entry, Elements<'m>),
+}
+
+impl<'m> Rest<'m> {
+    fn of(message: &'m [u8], wrapping: Wrapping) -> Self {
+        let (v1, v2) = (Entry::doppler(Version::V1), Entry::doppler(Version::V2));
+        match wrapping {
+            Wrapping::Plain => Self::Whole(v2, Some(message)),
+            Wrapping::Data if message.is_empty() => Self::Whole(v1, Some(message)),
+            Wrapping::Data => Self::Elements(v1, elements(message)),
+            Wrapping::Batch => Self::Elements(v2, elements(message)),
         }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Whole(_, message) => message.map_or(0, <[u8]>::len),
+            Self::Elements(_, elements) => elements.rest().len(),
+        }
+    }
+
+    /// Takes the next envelope; false if there was none.
+    #[inline]
+    fn take_one(&mut self, intake: &mut DrivenIntake) -> bool {
+        let before = self.bytes();
+        let envelope = match self {
+            Self::Whole(entry, message) => message.take().map(|message| (*entry, Ok(message))),
+            Self::Elements(entry, elements) => elements.next().map(|element| (*entry, element)),
+        };
+        intake.count(Counter::BytesReceived, (before - self.bytes()) as u64);
+        match envelope {
+            Some((entry, Ok(envelope))) => intake.frame(entry, envelope),
+            Some((_, Err(_))) => intake.lost(Loss::Batch),
+            None => return false,
+        }
+        true
     }
 }
 

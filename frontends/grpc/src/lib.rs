@@ -21,6 +21,7 @@ mod register;
 mod request;
 mod routed;
 mod table;
+mod turns;
 mod unknown;
 mod worker;
 

@@ -5,25 +5,41 @@ use crate::member::Member;
 use crate::register::Register;
 use crate::request::Selection;
 use crate::table::{Group, Table};
+use crate::turns::{ENVELOPES_MAX, Turns};
 use hydrant_engine::lanes::Place;
 use hydrant_engine::record::Record;
 use hydrant_feed::convert::v1_messages;
 use hydrant_feed::counters::FeedCounter;
-use hydrant_feed::lanes::Lanes;
+use hydrant_feed::lanes::{BATCH_RECORDS_MAX, Lanes};
 use hydrant_feed::select::Selector;
 use hydrant_feed::select_v2::SelectorV2;
 use std::mem;
 use std::sync::Arc;
 use tokio::task::yield_now;
 
-/// Moves records until every shard has stopped and all is read. Between two batches all others have
-/// their turn.
-pub(crate) async fn run(mut lanes: Lanes, register: Arc<Register>) {
+/// Batches that are read before all others have their turn: at least as much as senders take in one
+/// of theirs.
+const BATCHES_MAX: usize = 2 * ENVELOPES_MAX / BATCH_RECORDS_MAX;
+
+/// Moves records until every shard has stopped and all is read.
+pub(crate) async fn run(mut lanes: Lanes, register: Arc<Register>, turns: Arc<Turns>) {
     let mut pump = Pump::new(register);
-    while lanes.wait().await {
-        pump.batch(&mut lanes);
+    loop {
+        tokio::select! {
+            has_more = lanes.wait() => {
+                if !has_more {
+                    break;
+                }
+            }
+            () = turns.asked() => {}
+        }
+        let mut batches = 0..BATCHES_MAX;
+        while batches.next().is_some() && pump.batch(&mut lanes) > 0 {}
+        pump.wake();
         yield_now().await;
+        turns.start();
     }
+    turns.end();
 }
 
 struct Pump {
@@ -31,7 +47,7 @@ struct Pump {
     forms: Forms,
     /// Groups that may take the record at hand.
     found: Vec<usize>,
-    /// Members that the batch gave something to.
+    /// Members that were given something since they were woken.
     given: Vec<Arc<Member>>,
 }
 
@@ -54,10 +70,15 @@ impl Pump {
         }
     }
 
-    fn batch(&mut self, lanes: &mut Lanes) {
+    /// Returns how many records it was.
+    fn batch(&mut self, lanes: &mut Lanes) -> usize {
         let register = self.register.clone();
         let table = register.table();
-        lanes.read(|place, record| self.record(&table, place, &record));
+        lanes.read(|place, record| self.record(&table, place, &record))
+    }
+
+    /// Lets sessions look at what they were given.
+    fn wake(&mut self) {
         for member in self.given.drain(..) {
             member.wake();
         }

@@ -246,7 +246,9 @@ impl Input {
     /// Until nothing more comes in. What comes from routers goes to the sessions by itself.
     async fn pump(self, register: Arc<Register>) {
         match self {
-            Self::Lanes(lanes, _) => pump::run(lanes, register).await,
+            Self::Lanes(lanes, senders) => {
+                pump::run(lanes, register, senders.turns()).await;
+            }
             Self::Routers(_, mut is_stopping) => {
                 // The other end is gone: that is a stop too.
                 is_stopping.wait_for(|is_stopping| *is_stopping).await.ok();

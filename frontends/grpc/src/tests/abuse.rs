@@ -148,7 +148,8 @@ fn a_slow_reader_loses_its_oldest_and_nobody_else_anything() {
     block_on(async {
         let mut slow = rig.read_v2(&logs("slow", "")).await.unwrap();
         let mut healthy = rig.read_v2(&logs("healthy", "")).await.unwrap();
-        let batches = batches("a", COUNT);
+        let app = "a".repeat(200);
+        let batches = batches(&app, COUNT);
         let sending = async {
             // As fast as the healthy one reads: it shares this thread.
             let mut sent = 0;
@@ -165,7 +166,7 @@ fn a_slow_reader_loses_its_oldest_and_nobody_else_anything() {
         let left = usize::try_from(COUNT - lost).unwrap();
         let last = read(&mut slow, left).await;
         assert_eq!(last.len(), left, "what is not counted as lost arrives");
-        assert_eq!(last.last(), Some(&numbered("a", COUNT - 1)));
+        assert_eq!(last.last(), Some(&numbered(&app, COUNT - 1)));
     });
     rig.stop();
 }
