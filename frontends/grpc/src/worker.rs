@@ -46,6 +46,8 @@ type NamingUnknown = Stack<LayerFn<fn(Routes) -> NamesUnknown<Routes>>, Identity
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// What a client may send ahead in all streams of a connection.
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+/// What a client may send in one frame: a whole batch, so that it comes out of HTTP/2 in one piece.
+const FRAME_BYTES: u32 = 256 << 10;
 /// Streams of a connection: upstream's is unlimited, and an agent's or a proxy's are many.
 const STREAMS_MAX: u32 = 1 << 20;
 /// Streams that a client may open and reset before we have looked at them. Then its connection ends.
@@ -193,6 +195,7 @@ impl Worker {
         Server::builder()
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES)
             .max_concurrent_streams(STREAMS_MAX)
             .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
             .layer(layer_fn(NamesUnknown as fn(_) -> _))

@@ -15,6 +15,8 @@ use tonic::transport::{Channel, Endpoint, Error};
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 /// What it may send ahead in all streams of a connection.
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// What a server may send in one frame of HTTP/2, of which each is a system call for it.
+const FRAME_BYTES: u32 = 256 << 10;
 /// How often a silent peer is asked whether it is there, and how long it has to answer. Upstream's
 /// clients ask as often, streams or not; its servers allow every 10 s.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -53,6 +55,7 @@ fn endpoint(address: &str, tls: Option<&ClientTls>) -> Endpoint {
         .connect_timeout(CONNECT_TIMEOUT)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES)
         .http2_keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
