@@ -12,8 +12,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::server::TlsStream;
@@ -24,6 +25,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After accepting failed, such as for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 const BACKLOG: i32 = 1024;
+/// How long a client may take for the last that we sent, and to close its end.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Listens for several workers on one address: the kernel spreads connections over them.
 ///
@@ -54,11 +57,18 @@ fn open(address: SocketAddr, is_shared: bool) -> io::Result<Listener> {
     Ok(socket.into())
 }
 
-/// A connection that is ready for HTTP/2. It counts as one of the worker's until it is dropped.
+/// A connection that is ready for HTTP/2. It counts as one of the worker's until the client has got
+/// all that was written, even if it is dropped before.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: Secured,
+    /// Taken when it is dropped.
+    open: Option<Open>,
     peer: Option<SocketAddr>,
+}
+
+#[derive(Debug)]
+struct Open {
+    stream: Secured,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -68,16 +78,39 @@ enum Secured {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// How many connections there may be.
+#[derive(Clone, Debug)]
+pub(crate) struct Permits {
+    free: Arc<Semaphore>,
+    all: u32,
+}
+
+impl Permits {
+    pub(crate) fn new(connections_max: usize) -> Self {
+        let all = u32::try_from(connections_max).unwrap_or(u32::MAX);
+        Self {
+            free: Arc::new(Semaphore::new(connections_max)),
+            all,
+        }
+    }
+
+    /// Waits until there is no connection, and prevents new ones.
+    pub(crate) async fn all(&self) {
+        if let Ok(all) = self.free.acquire_many(self.all).await {
+            all.forget();
+        }
+    }
+}
+
 /// Takes connections as long as there are permits; handshakes go on beside each other.
 pub(crate) async fn accept(
     listener: TcpListener,
     tls: Option<ServerTls>,
-    connections_max: usize,
+    permits: Permits,
     counters: Arc<GrpcCounters>,
     ready: mpsc::Sender<Connection>,
 ) {
-    let permits = Arc::new(Semaphore::new(connections_max));
-    while let Ok(permit) = permits.clone().acquire_owned().await {
+    while let Ok(permit) = permits.free.clone().acquire_owned().await {
         let Ok((stream, peer)) = listener.accept().await else {
             sleep(ACCEPT_PAUSE).await;
             continue;
@@ -91,10 +124,13 @@ pub(crate) async fn accept(
                 counters.count(GrpcCounter::TlsFailed);
                 return;
             };
-            let connection = Connection {
+            let open = Open {
                 stream,
-                peer: Some(peer),
                 _permit: permit,
+            };
+            let connection = Connection {
+                open: Some(open),
+                peer: Some(peer),
             };
             // It is not served any more if we stop.
             ready.send(connection).await.ok();
@@ -131,28 +167,97 @@ impl Connected for Connection {
     }
 }
 
+impl Drop for Connection {
+    /// To close a socket throws away what the client has not got so far, if anything comes from it
+    /// meanwhile: so that is read first, up to its end.
+    fn drop(&mut self) {
+        if let (Some(open), Ok(runtime)) = (self.open.take(), Handle::try_current()) {
+            runtime.spawn(timeout(LINGER_TIMEOUT, linger(open)));
+        }
+    }
+}
+
+async fn linger(mut open: Open) {
+    if open.stream.shutdown().await.is_err() {
+        return; // The client has gone before.
+    }
+    let mut ignored = [0; 4096];
+    while let Ok(1..) = open.stream.read(&mut ignored).await {}
+}
+
+impl Connection {
+    fn open(self: Pin<&mut Self>) -> io::Result<Pin<&mut Secured>> {
+        let open = self.get_mut().open.as_mut();
+        let open = open.ok_or(io::ErrorKind::NotConnected)?;
+        Ok(Pin::new(&mut open.stream))
+    }
+}
+
+/// To the stream, which is there until the connection is dropped.
 impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.open()?.poll_read(context, buffer)
+    }
+}
+
+/// As for [`AsyncRead`].
+impl AsyncWrite for Connection {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.open()?.poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.open()?.poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|open| open.stream.is_write_vectored())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.open()?.poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.open()?.poll_shutdown(context)
+    }
+}
+
+impl AsyncRead for Secured {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Secured::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Secured::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         }
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for Secured {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
-            Secured::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Secured::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
@@ -161,30 +266,30 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
-            Secured::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Secured::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.stream {
-            Secured::Plain(stream) => stream.is_write_vectored(),
-            Secured::Tls(stream) => stream.is_write_vectored(),
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Secured::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Secured::Tls(stream) => Pin::new(stream).poll_flush(context),
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Secured::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Secured::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

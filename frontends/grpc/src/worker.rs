@@ -4,7 +4,7 @@ use crate::config::{GrpcConfig, Rules};
 use crate::counters::GrpcCounters;
 use crate::egress::Readers;
 use crate::ingress::{MESSAGE_BYTES_MAX, Senders};
-use crate::listen::{accept, incoming};
+use crate::listen::{Permits, accept, incoming};
 use crate::pump;
 use crate::register::Register;
 use crate::table::GroupKey;
@@ -165,7 +165,9 @@ impl Worker {
         runtime.block_on(async {
             let (ready, connections) = tokio::sync::mpsc::channel(READY_MAX);
             let counters = register.counters.clone();
-            let accepting = tokio::spawn(accept(listener, tls, connections_max, counters, ready));
+            let permits = Permits::new(connections_max);
+            let accepting = accept(listener, tls, permits.clone(), counters, ready);
+            let accepting = tokio::spawn(accepting);
             let (stop, stopped) = oneshot::channel::<()>();
             let serving = router.serve_with_incoming_shutdown(incoming(connections), async {
                 stopped.await.ok();
@@ -179,6 +181,7 @@ impl Worker {
             let until = known(&mut deadline).await;
             timeout_at(until.into(), serving).await.ok();
             timeout_at(until.into(), register.emptied()).await.ok();
+            timeout_at(until.into(), permits.all()).await.ok();
             pumped.map_err(io::Error::other)
         })
         // Sessions that are left end with the runtime, and count what they could not deliver.

@@ -7,6 +7,9 @@ use hydrant_feed::counters::SessionCounter;
 use hydrant_proto::v2;
 use hydrant_rpc::egress::EgressClient;
 use prost::Message;
+use socket2::{Domain, Socket, Type};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 use tonic::{Code, Status};
 
@@ -91,9 +94,21 @@ fn a_request_that_is_none_is_refused() {
 
 #[test]
 fn a_reader_at_a_stop_gets_all_and_then_ok() {
+    all_until_the_stop("a", |server| server);
+}
+
+/// The server has written the last of it long before that is there; what the client says about its
+/// windows meanwhile must not find a closed socket.
+#[test]
+fn a_reader_far_away_gets_all_too() {
+    all_until_the_stop(&"a".repeat(200), far_away);
+}
+
+/// A reader of twenty thousand envelopes, the server being stopped as soon as it has them.
+fn all_until_the_stop(source_id: &str, way: impl FnOnce(SocketAddr) -> SocketAddr) {
     let rig = Rig::new(Rules::Both);
     let (ready, reading) = std::sync::mpsc::channel();
-    let address = rig.address();
+    let address = way(rig.address().parse().unwrap()).to_string();
     let reader = std::thread::spawn(move || {
         block_on(async {
             let channel = hydrant_rpc::channel::connect(&address, None).await.unwrap();
@@ -109,9 +124,31 @@ fn a_reader_at_a_stop_gets_all_and_then_ok() {
         })
     });
     reading.recv().unwrap();
-    block_on(rig.send(batches("a", 20_000), 20_000));
+    block_on(rig.send(batches(source_id, 20_000), 20_000));
     rig.stop();
     assert_eq!(reader.join().unwrap(), (0..20_000).collect::<Vec<_>>());
+}
+
+/// A way to a server on which little is under way at a time: the rest waits in the server's kernel.
+fn far_away(server: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut near, _) = listener.accept().unwrap();
+        let far = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        far.set_recv_buffer_size(16 * 1024).unwrap();
+        far.connect(&server.into()).unwrap();
+        let mut far = TcpStream::from(far);
+        let (mut from, mut to) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        let mut some = [0; 16 * 1024];
+        while let Ok(count @ 1..) = far.read(&mut some) {
+            near.write_all(&some[..count]).unwrap();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        near.shutdown(Shutdown::Write).ok();
+    });
+    address
 }
 
 #[test]
