@@ -1,54 +1,156 @@
-//! What waits for a gRPC session: batches that are put together while they wait, bounded in bytes,
+//! What waits for a gRPC session: messages that are put together while they wait, bounded in bytes,
 //! the oldest lost first.
 //!
-//! An envelope is copied once, from its lane to the end of the newest batch; a batch leaves as it
-//! lies here.
+//! An envelope is copied once, from its lane to the end of the newest message; messages leave as they
+//! lie here, many at a time if many wait.
 
 use crate::outbox::Budget;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use hydrant_rpc::batch::{element_bytes_max, push};
+use hydrant_rpc::server::{PREFIX_BYTES, prefix};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Envelopes of a batch at most, as upstream.
-pub const BATCH_ENVELOPES_MAX: u32 = 100;
-/// A batch takes no more envelopes once it is this long, in bytes: far below what any client accepts
-/// as a message, and enough that a system call is worth it.
+/// Envelopes of a message at most, as upstream.
+pub const MESSAGE_ENVELOPES_MAX: u32 = 100;
+/// Messages that leave together take no more than this, in bytes, unless a single envelope does: far
+/// below what any client accepts as a message, and enough that a system call is worth it.
 pub const BATCH_BYTES: usize = 64 * 1024;
-/// Memory of the first batch after a pause, in bytes.
-const FIRST_BYTES: usize = 4 * 1024;
+/// Memory that a batch has at least, in bytes.
+const BATCH_BYTES_MIN: usize = 1024;
 /// What a batch takes beside its bytes.
-const BATCH_OVERHEAD_BYTES: usize = size_of::<Batch>() + 64;
+const BATCH_OVERHEAD_BYTES: usize = size_of::<Batch>() + 64 + PAGE_BYTES / 2;
+const PAGE_BYTES: usize = 4096;
 
-/// Envelopes that leave together.
+/// How envelopes lie in a call's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// At most a hundred: `EnvelopeBatch`, `BatchResponse`.
+    Hundred,
+    /// One in bytes: `Response`.
+    One,
+    /// The envelope is the message.
+    Plain,
+}
+
+impl Packing {
+    const fn envelopes_max(self) -> u32 {
+        match self {
+            Self::Hundred => MESSAGE_ENVELOPES_MAX,
+            Self::One | Self::Plain => 1,
+        }
+    }
+}
+
+/// Messages that leave together.
+///
+/// **Invariant: up to `message_at` lie whole messages behind their prefixes; there, the prefix and the
+/// envelopes of the one that is not closed.**
 #[derive(Debug)]
 pub struct Batch {
-    /// The bytes of an `EnvelopeBatch` or `BatchResponse`.
-    pub bytes: BytesMut,
-    /// How many envelopes.
-    pub count: u32,
+    bytes: BytesMut,
+    envelopes: u32,
+    message_at: usize,
+    message_envelopes: u32,
+}
+
+impl Batch {
+    fn new(capacity: usize) -> Self {
+        // Memory of some pages begins with a page, and so does that of the TLS record which it will be
+        // copied into. Such a copy is slow, because the processor takes a load for one of what was
+        // stored just before when the lower twelve bits of both addresses agree.
+        let skipped = if capacity > PAGE_BYTES {
+            PAGE_BYTES / 2
+        } else {
+            0
+        };
+        let mut bytes = BytesMut::with_capacity(skipped + capacity);
+        bytes.resize(skipped, 0);
+        bytes.advance(skipped);
+        bytes.extend_from_slice(&prefix(0));
+        Self {
+            bytes,
+            envelopes: 0,
+            message_at: 0,
+            message_envelopes: 0,
+        }
+    }
+
+    /// How many envelopes are in it.
+    pub const fn envelopes(&self) -> u32 {
+        self.envelopes
+    }
+
+    fn size(&self) -> usize {
+        // Its capacity in the beginning: it does not grow.
+        self.bytes.capacity() + BATCH_OVERHEAD_BYTES
+    }
+
+    #[inline]
+    fn has_room(&self, envelope_bytes: usize) -> bool {
+        self.bytes.capacity() - self.bytes.len() >= bytes_max(envelope_bytes)
+    }
+
+    #[inline]
+    fn append(&mut self, packing: Packing, envelope: &[u8]) {
+        if self.message_envelopes == packing.envelopes_max() {
+            self.close_message();
+            self.message_at = self.bytes.len();
+            self.message_envelopes = 0;
+            self.bytes.extend_from_slice(&prefix(0));
+        }
+        match packing {
+            Packing::Hundred | Packing::One => push(&mut self.bytes, envelope),
+            Packing::Plain => self.bytes.extend_from_slice(envelope),
+        }
+        self.message_envelopes += 1;
+        self.envelopes += 1;
+    }
+
+    fn close_message(&mut self) {
+        let length = self.bytes.len() - self.message_at - PREFIX_BYTES;
+        self.bytes[self.message_at..][..PREFIX_BYTES].copy_from_slice(&prefix(length));
+    }
+}
+
+/// What an envelope of so many bytes takes at most.
+const fn bytes_max(envelope_bytes: usize) -> usize {
+    PREFIX_BYTES + element_bytes_max(envelope_bytes)
+}
+
+impl From<Batch> for Bytes {
+    /// The messages, each behind its prefix.
+    fn from(mut batch: Batch) -> Self {
+        batch.close_message();
+        batch.bytes.freeze()
+    }
 }
 
 /// Batches in order.
 ///
 /// **Invariant: `bytes` is the sum over the batches of their capacity and overhead**, and the
-/// budget's is the sum over its outboxes. `bytes ≤ bytes_max` but for one envelope's growth.
+/// budget's is the sum over its outboxes. `bytes ≤ bytes_max`.
 #[derive(Debug)]
 pub struct Batches {
+    packing: Packing,
     batches: VecDeque<Batch>,
     bytes: usize,
     bytes_max: usize,
     budget: Arc<Budget>,
+    /// Bytes of the batch that was taken last.
+    taken_bytes: usize,
 }
 
 impl Batches {
     /// Nothing waits; at most `bytes_max` may, as far as the budget allows.
-    pub const fn within(budget: Arc<Budget>, bytes_max: usize) -> Self {
+    pub const fn within(budget: Arc<Budget>, bytes_max: usize, packing: Packing) -> Self {
         Self {
+            packing,
             batches: VecDeque::new(),
             bytes: 0,
             bytes_max,
             budget,
+            taken_bytes: 0,
         }
     }
 
@@ -56,74 +158,57 @@ impl Batches {
     /// batches from the oldest on; the new one itself if it is larger than the whole outbox or others
     /// use up the budget.
     #[must_use = "lost envelopes are counted"]
+    #[inline]
     pub fn push(&mut self, envelope: &[u8]) -> u64 {
-        if self.open(envelope.len()) {
-            self.append(envelope);
-            return 0;
-        }
-        self.push_new(envelope)
-    }
-
-    /// Whether the newest batch takes so many bytes more without more memory.
-    #[inline]
-    fn open(&self, envelope_bytes: usize) -> bool {
-        self.batches.back().is_some_and(|batch| {
-            let room = batch.bytes.capacity() - batch.bytes.len();
-            batch.count < BATCH_ENVELOPES_MAX && room >= element_bytes_max(envelope_bytes)
-        })
-    }
-
-    #[inline]
-    fn append(&mut self, envelope: &[u8]) {
-        if let Some(batch) = self.batches.back_mut() {
-            push(&mut batch.bytes, envelope);
-            batch.count += 1;
+        let packing = self.packing;
+        match self.batches.back_mut() {
+            Some(batch) if batch.has_room(envelope.len()) => {
+                batch.append(packing, envelope);
+                0
+            }
+            _ => self.push_new(envelope),
         }
     }
 
     #[cold]
     fn push_new(&mut self, envelope: &[u8]) -> u64 {
-        let capacity = self.capacity_for(envelope.len());
-        let size = capacity + BATCH_OVERHEAD_BYTES;
+        let mut batch = Batch::new(self.capacity_for(envelope.len()));
+        let size = batch.size();
         if size > self.bytes_max {
             return 1;
         }
         let mut lost = 0;
         while self.bytes + size > self.bytes_max || !self.budget.has_room(size) {
             match self.pop() {
-                Some(batch) => lost += u64::from(batch.count),
+                Some(batch) => lost += u64::from(batch.envelopes),
                 None => return lost + 1,
             }
         }
         self.bytes += size;
         self.budget.add(size);
-        self.batches.push_back(Batch {
-            bytes: BytesMut::with_capacity(capacity),
-            count: 0,
-        });
-        self.append(envelope);
+        batch.append(self.packing, envelope);
+        self.batches.push_back(batch);
         lost
     }
 
-    /// The first batch after a pause is given little, since a session that keeps up takes it at once.
-    /// One that follows a batch of all the envelopes that it may have will need as many bytes, or
-    /// some more; one that follows a batch without room will need more.
+    /// As much comes between two takes as came before, or some more; and who has not taken one batch
+    /// when the next begins will soon have to wait for more.
     fn capacity_for(&self, envelope_bytes: usize) -> usize {
-        let expected = match self.batches.back() {
-            None => FIRST_BYTES,
-            Some(batch) if batch.count == BATCH_ENVELOPES_MAX => batch.bytes.len() * 9 / 8,
-            Some(batch) => 2 * batch.bytes.capacity(),
+        let before = match self.batches.back() {
+            None => self.taken_bytes,
+            Some(batch) => batch.bytes.capacity(),
         };
-        let least = element_bytes_max(envelope_bytes);
-        least.max(expected.min(BATCH_BYTES))
+        let least = bytes_max(envelope_bytes) + PREFIX_BYTES;
+        least.max((2 * before).clamp(BATCH_BYTES_MIN, BATCH_BYTES))
     }
 
     /// The oldest batch, whether full or not.
     pub fn pop(&mut self) -> Option<Batch> {
         let batch = self.batches.pop_front()?;
-        let size = batch.bytes.capacity() + BATCH_OVERHEAD_BYTES;
+        let size = batch.size();
         self.bytes -= size;
         self.budget.give_back(size);
+        self.taken_bytes = batch.bytes.len();
         Some(batch)
     }
 
@@ -149,27 +234,41 @@ impl Drop for Batches {
     }
 }
 
-impl From<Batch> for Bytes {
-    fn from(batch: Batch) -> Self {
-        batch.bytes.freeze()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use hydrant_rpc::batch::elements;
     use proptest::prelude::*;
 
+    /// The messages of a batch.
+    fn messages(batch: Batch) -> Vec<Vec<u8>> {
+        let bytes = Bytes::from(batch);
+        let (mut rest, mut messages) = (&bytes[..], Vec::new());
+        while let [0, a, b, c, d, behind @ ..] = rest {
+            let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+            messages.push(behind[..length].to_vec());
+            rest = &behind[length..];
+        }
+        assert_eq!(rest, b"");
+        messages
+    }
+
     fn taken(batches: &mut Batches) -> Vec<Vec<u8>> {
         let mut taken = Vec::new();
         while let Some(batch) = batches.pop() {
-            let count = taken.len();
-            taken.extend(elements(&batch.bytes).map(|element| element.unwrap().to_vec()));
-            assert_eq!(taken.len() - count, batch.count as usize);
-            assert!(batch.count <= BATCH_ENVELOPES_MAX);
+            let (count, before) = (batch.envelopes(), taken.len());
+            for message in messages(batch) {
+                let envelopes: Vec<_> = elements(&message).collect();
+                assert!((1..=MESSAGE_ENVELOPES_MAX as usize).contains(&envelopes.len()));
+                taken.extend(envelopes.iter().map(|envelope| envelope.unwrap().to_vec()));
+            }
+            assert_eq!(taken.len() - before, count as usize);
         }
         taken
+    }
+
+    fn hundreds(bytes_max: usize) -> Batches {
+        Batches::within(Budget::new(1 << 30), bytes_max, Packing::Hundred)
     }
 
     proptest! {
@@ -179,7 +278,7 @@ mod tests {
             bytes_max in 0_usize..200_000,
         ) {
             let budget = Budget::new(150_000);
-            let mut batches = Batches::within(budget.clone(), bytes_max);
+            let mut batches = Batches::within(budget.clone(), bytes_max, Packing::Hundred);
             let mut lost = 0;
             let envelope = |number: usize| {
                 let mut envelope = vec![0; sizes[number] + 4];
@@ -203,25 +302,40 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_ends_at_a_hundred_envelopes_or_when_it_is_long() {
-        let mut batches = Batches::within(Budget::new(1 << 30), 1 << 30);
-        for _ in 0..1000 {
+    fn a_message_ends_at_a_hundred_envelopes_and_a_batch_when_it_is_long() {
+        let mut batches = hundreds(1 << 30);
+        for _ in 0..1_000 {
             assert_eq!(batches.push(&[1; 100]), 0);
         }
-        assert_eq!(taken(&mut batches).len(), 1000);
+        assert_eq!(taken(&mut batches).len(), 1_000);
         let large = vec![0; 60_000];
         for _ in 0..10 {
             assert_eq!(batches.push(&large), 0);
         }
         while let Some(batch) = batches.pop() {
-            assert_eq!(batch.count, 1);
+            assert_eq!(batch.envelopes(), 1);
+        }
+    }
+
+    #[test]
+    fn envelopes_lie_as_their_call_has_them() {
+        for (packing, message) in [
+            (Packing::Hundred, &b"\x0a\x03one\x0a\x05other"[..]),
+            (Packing::One, b"\x0a\x03one"),
+            (Packing::Plain, b"one"),
+        ] {
+            let mut batches = Batches::within(Budget::new(1 << 20), 1 << 20, packing);
+            assert_eq!(batches.push(b"one") + batches.push(b"other"), 0);
+            let batch = batches.pop().unwrap();
+            assert_eq!(batch.envelopes(), 2);
+            assert_eq!(messages(batch)[0], message);
         }
     }
 
     #[test]
     fn what_waits_takes_little_more_memory_than_its_bytes() {
         for size in [20, 250, 2_000] {
-            let mut batches = Batches::within(Budget::new(1 << 30), 1 << 30);
+            let mut batches = hundreds(1 << 30);
             for _ in 0..10_000 {
                 assert_eq!(batches.push(&vec![1; size]), 0);
             }
@@ -232,7 +346,7 @@ mod tests {
 
     #[test]
     fn an_envelope_larger_than_all_is_the_one_lost() {
-        let mut batches = Batches::within(Budget::new(1 << 20), 10_000);
+        let mut batches = hundreds(10_000);
         assert_eq!(batches.push(&[0; 100]), 0);
         assert_eq!(batches.push(&vec![0; 20_000]), 1);
         assert_eq!(taken(&mut batches), [[0; 100]]);

@@ -5,17 +5,21 @@ use crate::counters::GrpcCounter;
 use crate::register::{Register, Registration};
 use crate::request::{Call, Subscription};
 use crate::routed;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures_util::Stream;
 use hydrant_feed::counters::SessionCounter;
 use hydrant_feed::routers::{self, Routers};
-use hydrant_rpc::batch::elements;
-use hydrant_rpc::doppler::Doppler;
-use hydrant_rpc::egress::Egress;
+use hydrant_rpc::server::{Broken, Messages, answer, streaming};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tonic::{Request, Response, Status};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::http::Response;
+
+/// Largest request that is taken, in bytes: the default of upstream's servers.
+const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The readers' services of a worker.
 #[derive(Clone, Debug)]
@@ -27,30 +31,44 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    fn open(
+    /// Serves a call until it ends.
+    pub(crate) async fn read(
         &self,
-        request: &Request<Bytes>,
-        asks: impl FnOnce(&[u8]) -> Result<Subscription, Status>,
-    ) -> Result<Response<SessionStream>, Status> {
-        self.register.admit()?;
-        let opened = asks(request.get_ref()).and_then(|asks| self.session(request, asks));
-        let stream = opened.inspect_err(|_| {
-            self.register.counters.count(GrpcCounter::RequestsInvalid);
-        })?;
-        Ok(Response::new(stream))
+        call: Call,
+        peer: Option<SocketAddr>,
+        body: Body,
+    ) -> Response<Body> {
+        if call == Call::Receiver && !self.rules.is_proxy() {
+            return answer(Status::unimplemented("use BatchedReceiver instead"));
+        }
+        if let Err(status) = self.register.admit() {
+            return answer(status);
+        }
+        let opened = only_message(body)
+            .await
+            .and_then(|request| self.open(call, peer, &request));
+        match opened {
+            Ok(session) => streaming(session),
+            Err(status) => {
+                self.register.counters.count(GrpcCounter::RequestsInvalid);
+                answer(status)
+            }
+        }
     }
 
-    fn session(
+    fn open(
         &self,
-        request: &Request<Bytes>,
-        asks: Subscription,
+        call: Call,
+        peer: Option<SocketAddr>,
+        request: &[u8],
     ) -> Result<SessionStream, Status> {
-        let call = asks.call;
+        let asks = Subscription::of(request, call, self.rules)?;
         let forwarded = match &self.routers {
-            Some(routers) => Some((routers, routed::request(request.get_ref(), call)?)),
+            Some(routers) => Some((routers, routed::request(request, call)?)),
             None => None,
         };
-        let registration = self.register.open(asks, peer(request));
+        let peer = peer.map_or_else(String::new, |address| address.to_string());
+        let registration = self.register.open(asks, peer);
         let subscription = forwarded.map(|(routers, forwarded)| {
             let (member, state) = (registration.member.clone(), self.register.state.clone());
             routed::subscribe(routers, &forwarded, member, state)
@@ -58,15 +76,21 @@ impl Readers {
         Ok(SessionStream {
             subscription,
             registration,
-            call,
-            rest: Bytes::new(),
         })
     }
 }
 
-fn peer<T>(request: &Request<T>) -> String {
-    let address = request.remote_addr();
-    address.map_or_else(String::new, |address| address.to_string())
+/// The message of a request that has exactly one.
+async fn only_message(body: Body) -> Result<Bytes, Status> {
+    let mut messages = Messages::new(body, REQUEST_BYTES_MAX);
+    let mut next = async || messages.next().await.map_err(Broken::into_status);
+    let number = match (next().await?, next().await?) {
+        (Some(request), None) => return Ok(request),
+        (None, _) => "no request message from",
+        (Some(_), Some(_)) => "multiple request messages for",
+    };
+    let text = format!("cardinality violation: received {number} non-client-streaming RPC");
+    Err(Status::internal(text))
 }
 
 /// A session's messages. When it is dropped, the session is over.
@@ -75,99 +99,22 @@ pub(crate) struct SessionStream {
     /// Dropped before the session is settled, so that nothing comes after.
     subscription: Option<routers::Subscription>,
     registration: Registration,
-    call: Call,
-    /// What is left of a batch that leaves one envelope at a time.
-    rest: Bytes,
-}
-
-impl SessionStream {
-    /// A message counts as delivered when HTTP/2 takes it, which it does when the reader's window
-    /// has room.
-    fn delivered(&self, count: u64) {
-        self.registration
-            .member
-            .count(SessionCounter::Delivered, count);
-    }
-
-    /// The next envelope of a batch, in the call's message.
-    fn one(&mut self) -> Option<Bytes> {
-        let mut left = elements(&self.rest);
-        let length = left.next()?.ok()?.len();
-        let whole = self.rest.len() - left.rest().len();
-        let mut message = self.rest.split_to(whole);
-        if self.call == Call::Receiver {
-            message.advance(whole - length); // A plain envelope, without field and length.
-        }
-        Some(message)
-    }
 }
 
 impl Stream for SessionStream {
-    type Item = Result<Bytes, Status>;
+    type Item = Bytes;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(message) = self.one() {
-            self.delivered(1);
-            return Poll::Ready(Some(Ok(message)));
-        }
+    /// A message counts as delivered when HTTP/2 takes it, which it does when the reader's window
+    /// has room.
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.registration.member.is_stopping() {
             self.subscription = None;
         }
-        let Some(batch) = ready!(self.registration.member.poll_take(context)) else {
+        let member = &self.registration.member;
+        let Some(batch) = ready!(member.poll_take(context)) else {
             return Poll::Ready(None);
         };
-        let count = u64::from(batch.count);
-        if matches!(self.call, Call::BatchSubscribe | Call::BatchedReceiver) {
-            self.delivered(count);
-            return Poll::Ready(Some(Ok(batch.into())));
-        }
-        self.rest = batch.into();
-        self.poll_next(context)
-    }
-}
-
-#[tonic::async_trait]
-impl Egress for Readers {
-    type ReceiverStream = SessionStream;
-    type BatchedReceiverStream = SessionStream;
-
-    async fn receiver(&self, request: Request<Bytes>) -> Result<Response<SessionStream>, Status> {
-        if !self.rules.is_proxy() {
-            return Err(Status::unimplemented("use BatchedReceiver instead"));
-        }
-        self.open(&request, |bytes| {
-            let asks = Subscription::v2(bytes, Call::Receiver, self.rules)?;
-            // Upstream forgets it here.
-            let name = String::new();
-            Ok(Subscription { name, ..asks })
-        })
-    }
-
-    async fn batched_receiver(
-        &self,
-        request: Request<Bytes>,
-    ) -> Result<Response<SessionStream>, Status> {
-        self.open(&request, |bytes| {
-            Subscription::v2(bytes, Call::BatchedReceiver, self.rules)
-        })
-    }
-}
-
-#[tonic::async_trait]
-impl Doppler for Readers {
-    type SubscribeStream = SessionStream;
-    type BatchSubscribeStream = SessionStream;
-
-    async fn subscribe(&self, request: Request<Bytes>) -> Result<Response<SessionStream>, Status> {
-        self.open(&request, |bytes| Subscription::v1(bytes, Call::Subscribe))
-    }
-
-    async fn batch_subscribe(
-        &self,
-        request: Request<Bytes>,
-    ) -> Result<Response<SessionStream>, Status> {
-        self.open(&request, |bytes| {
-            Subscription::v1(bytes, Call::BatchSubscribe)
-        })
+        member.count(SessionCounter::Delivered, u64::from(batch.envelopes()));
+        Poll::Ready(Some(batch.into()))
     }
 }

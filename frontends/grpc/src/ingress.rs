@@ -2,21 +2,21 @@
 
 use crate::counters::{GrpcCounter, GrpcCounters};
 use crate::turns::Turns;
-use bytes::Bytes;
 use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::counters::{Counter, Loss};
 use hydrant_engine::engine::DrivenIntake;
 use hydrant_engine::ingest::Entry;
 use hydrant_engine::record::Version;
 use hydrant_rpc::batch::{Elements, elements};
-use hydrant_rpc::doppler_ingestor::DopplerIngestor;
-use hydrant_rpc::ingress::Ingress;
+use hydrant_rpc::server::{Broken, Messages, answer, single};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::http::Response;
 
 /// Largest message that is taken, in bytes: `MaxRecvMsgSize` of upstream's Doppler.
-pub(crate) const MESSAGE_BYTES_MAX: usize = 10 * 1024 * 1024;
+const MESSAGE_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// The senders' services of a worker.
 #[derive(Clone, Debug)]
@@ -28,8 +28,8 @@ pub(crate) struct Senders {
 }
 
 /// How envelopes lie in a call's messages.
-#[derive(Clone, Copy, Debug)]
-enum Wrapping {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrapping {
     /// `EnvelopeData`: one v1 envelope in bytes.
     Data,
     /// One v2 envelope.
@@ -64,25 +64,39 @@ impl Senders {
         drop(intake);
     }
 
-    /// Takes a stream's messages until its sender ends it. Says what the sender is told then.
-    async fn serve(&self, mut stream: Streaming<Bytes>, wrapping: Wrapping) -> Status {
+    /// Takes a call's messages until its sender ends it; what the sender is told then.
+    pub(crate) async fn send(&self, wrapping: Wrapping, body: Body) -> Response<Body> {
+        let messages = Messages::new(body, MESSAGE_BYTES_MAX);
+        match (self.serve(messages, wrapping).await, wrapping) {
+            // Upstream has OK without a `PushResponse` here, which strict clients refuse.
+            (Ok(()), Wrapping::Data) => single(&[]),
+            // Upstream answers the end of a stream with the end that it read.
+            (Ok(()), Wrapping::Plain | Wrapping::Batch) => answer(Status::unknown("EOF")),
+            (Err(status), _) => answer(status),
+        }
+    }
+
+    async fn serve(&self, mut messages: Messages, wrapping: Wrapping) -> Result<(), Status> {
         let mut opened = Opened::new(&self.counters);
         let mut stopping = self.is_stopping.subscribe();
         loop {
             let message = tokio::select! {
                 biased;
-                message = stream.message() => message,
+                message = messages.next() => message,
                 _ = stopping.wait_for(|is_stopping| *is_stopping) => {
-                    return opened.cut(stopping_status());
+                    return Err(opened.cut(stopping_status()));
                 }
             };
-            let message = match message {
-                Ok(Some(message)) => message,
-                Ok(None) => return opened.ended(),
-                Err(status) => return self.failed(&mut opened, status),
-            };
-            if self.take(&message, wrapping).await.is_err() {
-                return opened.cut(stopping_status());
+            match message {
+                Ok(Some(message)) => {
+                    let taken = self.take(&message, wrapping).await;
+                    taken.map_err(|Stopped| opened.cut(stopping_status()))?;
+                }
+                Ok(None) => {
+                    opened.ended();
+                    return Ok(());
+                }
+                Err(broken) => return Err(self.broken(&mut opened, broken)),
             }
         }
     }
@@ -100,26 +114,33 @@ impl Senders {
     fn turn(&self, rest: &mut Rest<'_>) -> Result<bool, Stopped> {
         let mut intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
         let intake = intake.as_mut().ok_or(Stopped)?;
+        let (mut room, before) = (self.turns.room(), rest.bytes());
         intake.start_turn(UnixNanos::now());
-        let mut is_left = true;
-        while is_left && !self.turns.is_used_up() {
-            let before = rest.bytes();
-            is_left = rest.take_one(intake);
-            self.turns.take(before - rest.bytes());
+        while rest.is_left() && room.has_more(before - rest.bytes()) {
+            rest.take_one(intake);
         }
+        intake.count(Counter::BytesReceived, (before - rest.bytes()) as u64);
+        self.turns.take(&room, before - rest.bytes());
         intake.commit();
-        Ok(is_left)
+        Ok(rest.is_left())
     }
 
-    fn failed(&self, opened: &mut Opened<'_>, status: Status) -> Status {
-        if status.code() == Code::OutOfRange {
-            self.lost(Loss::MessageOversize);
-            return opened.cut(oversize(&status));
+    fn broken(&self, opened: &mut Opened<'_>, broken: Broken) -> Status {
+        match broken {
+            Broken::Oversize(status) => {
+                self.lost(Loss::MessageOversize);
+                opened.cut(status)
+            }
+            Broken::Refused(status) => {
+                self.lost(Loss::Batch);
+                opened.cut(status)
+            }
+            Broken::Cut(status) => {
+                self.lost(Loss::FrameCut);
+                status
+            }
+            Broken::Reset(status) => status,
         }
-        if status.code() == Code::Internal && status.message().contains("EOF") {
-            self.lost(Loss::FrameCut);
-        }
-        opened.reset(status)
     }
 
     fn lost(&self, loss: Loss) {
@@ -164,33 +185,29 @@ impl<'m> Rest<'m> {
         }
     }
 
-    /// Takes the next envelope; false if there was none.
-    #[inline]
-    fn take_one(&mut self, intake: &mut DrivenIntake) -> bool {
-        let before = self.bytes();
-        let envelope = match self {
-            Self::Whole(entry, message) => message.take().map(|message| (*entry, Ok(message))),
-            Self::Elements(entry, elements) => elements.next().map(|element| (*entry, element)),
-        };
-        intake.count(Counter::BytesReceived, (before - self.bytes()) as u64);
-        match envelope {
-            Some((entry, Ok(envelope))) => intake.frame(entry, envelope),
-            Some((_, Err(_))) => intake.lost(Loss::Batch),
-            None => return false,
+    const fn is_left(&self) -> bool {
+        match self {
+            Self::Whole(_, message) => message.is_some(),
+            Self::Elements(_, elements) => !elements.rest().is_empty(),
         }
-        true
     }
-}
 
-/// Upstream's words; tonic's message names the size first.
-fn oversize(status: &Status) -> Status {
-    let is_digit = |character: char| character.is_ascii_digit();
-    let numbers = status.message().split(|character| !is_digit(character));
-    let size = numbers.into_iter().find(|number| !number.is_empty());
-    let size = size.unwrap_or("?");
-    Status::resource_exhausted(format!(
-        "grpc: received message larger than max ({size} vs. {MESSAGE_BYTES_MAX})"
-    ))
+    /// Takes the next envelope, if that is what is left.
+    #[inline]
+    fn take_one(&mut self, intake: &mut DrivenIntake) {
+        match self {
+            Self::Whole(entry, message) => {
+                if let Some(message) = message.take() {
+                    intake.frame(*entry, message);
+                }
+            }
+            Self::Elements(entry, elements) => match elements.next() {
+                Some(Ok(envelope)) => intake.frame(*entry, envelope),
+                Some(Err(_)) => intake.lost(Loss::Batch),
+                None => {}
+            },
+        }
+    }
 }
 
 /// A sender's stream: counted as opened, and, however it ends, as ended once.
@@ -210,19 +227,12 @@ impl<'c> Opened<'c> {
         }
     }
 
-    /// Upstream answers the end of a stream with the end that it read.
-    fn ended(&mut self) -> Status {
+    const fn ended(&mut self) {
         self.end = GrpcCounter::StreamsEnded;
-        Status::unknown("EOF")
     }
 
     const fn cut(&mut self, status: Status) -> Status {
         self.end = GrpcCounter::StreamsCut;
-        status
-    }
-
-    const fn reset(&mut self, status: Status) -> Status {
-        self.end = GrpcCounter::StreamsReset;
         status
     }
 }
@@ -230,39 +240,5 @@ impl<'c> Opened<'c> {
 impl Drop for Opened<'_> {
     fn drop(&mut self) {
         self.counters.count(self.end);
-    }
-}
-
-#[tonic::async_trait]
-impl Ingress for Senders {
-    async fn sender(&self, request: Request<Streaming<Bytes>>) -> Result<Response<Bytes>, Status> {
-        Err(self.serve(request.into_inner(), Wrapping::Plain).await)
-    }
-
-    async fn batch_sender(
-        &self,
-        request: Request<Streaming<Bytes>>,
-    ) -> Result<Response<Bytes>, Status> {
-        Err(self.serve(request.into_inner(), Wrapping::Batch).await)
-    }
-
-    async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, Status> {
-        Err(Status::unimplemented(
-            "this endpoint is not yet implemented",
-        ))
-    }
-}
-
-#[tonic::async_trait]
-impl DopplerIngestor for Senders {
-    /// A stream that its sender ends is answered with an empty `PushResponse`; upstream has OK
-    /// without it, which strict clients refuse.
-    async fn pusher(&self, request: Request<Streaming<Bytes>>) -> Result<Response<Bytes>, Status> {
-        match self.serve(request.into_inner(), Wrapping::Data).await {
-            end if end.code() == Code::Unknown && end.message() == "EOF" => {
-                Ok(Response::new(Bytes::new()))
-            }
-            status => Err(status),
-        }
     }
 }

@@ -9,6 +9,7 @@
 //! upstream: a malformed envelope costs only itself; a batch leaves as soon as its reader takes it;
 //! losses are counted to one envelope.
 
+mod calls;
 mod config;
 mod counters;
 mod egress;
@@ -22,7 +23,6 @@ mod request;
 mod routed;
 mod table;
 mod turns;
-mod unknown;
 mod worker;
 
 pub use config::{GrpcConfig, Rules};

@@ -92,7 +92,6 @@ impl Member {
     /// Gives all up that was selected and not delivered.
     pub(crate) fn lose_all(&self) {
         self.batches().clear();
-        // What waited here is part of what waits in all: the rest is in a batch given out in part.
         self.count(SessionCounter::Gone, self.state.counters.waiting());
     }
 

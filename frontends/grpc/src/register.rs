@@ -89,7 +89,7 @@ impl Register {
     /// they publish goes into its outbox.
     pub(crate) fn open(self: &Arc<Self>, asks: Subscription, peer: String) -> Registration {
         let state = Arc::new(SessionState::new(name(&asks), peer));
-        let batches = Batches::within(self.budget.clone(), self.outbox_bytes);
+        let batches = Batches::within(self.budget.clone(), self.outbox_bytes, asks.call.packing());
         let number = self.table().number();
         let member = Arc::new(Member::new(state.clone(), number, asks.form, batches));
         self.counters.count(GrpcCounter::SessionsOpened);

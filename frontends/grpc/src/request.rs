@@ -4,6 +4,7 @@ use crate::config::Rules;
 use crate::forms::Form;
 use hydrant_engine::record::{Kind, Record};
 use hydrant_engine::route::Demand;
+use hydrant_feed::batches::Packing;
 use hydrant_feed::select::Selector;
 use hydrant_feed::select_v2::SelectorV2;
 use hydrant_proto::{plumbing, v2};
@@ -41,6 +42,15 @@ impl Call {
             Self::BatchSubscribe => "batch_subscribe",
             Self::Receiver => "receiver",
             Self::BatchedReceiver => "batched_receiver",
+        }
+    }
+
+    /// How its messages hold envelopes.
+    pub(crate) const fn packing(self) -> Packing {
+        match self {
+            Self::BatchSubscribe | Self::BatchedReceiver => Packing::Hundred,
+            Self::Subscribe => Packing::One,
+            Self::Receiver => Packing::Plain,
         }
     }
 }
@@ -84,11 +94,23 @@ impl Selection {
 }
 
 impl Subscription {
-    /// Of `plumbing.Doppler`'s calls.
+    /// What a call's request asks for.
     ///
     /// # Errors
-    /// The bytes are no request.
-    pub(crate) fn v1(bytes: &[u8], call: Call) -> Result<Self, Status> {
+    /// The bytes are no request; as the Reverse Log Proxy, also if it selects nothing.
+    pub(crate) fn of(bytes: &[u8], call: Call, rules: Rules) -> Result<Self, Status> {
+        match call {
+            Call::Subscribe | Call::BatchSubscribe => Self::v1(bytes, call),
+            Call::BatchedReceiver => Self::v2(bytes, call, rules),
+            Call::Receiver => Ok(Self {
+                name: String::new(), // Upstream forgets it here.
+                ..Self::v2(bytes, call, rules)?
+            }),
+        }
+    }
+
+    /// Of `plumbing.Doppler`'s calls.
+    fn v1(bytes: &[u8], call: Call) -> Result<Self, Status> {
         let request = decoded::<plumbing::SubscriptionRequest>(bytes)?;
         Ok(Self {
             selections: vec![Selection::V1(v1_selector(request.filter))],
@@ -100,10 +122,7 @@ impl Subscription {
     }
 
     /// Of `loggregator.v2.Egress`'s calls: the requests of both have the same fields.
-    ///
-    /// # Errors
-    /// The bytes are no request; as the Reverse Log Proxy, also if it selects nothing.
-    pub(crate) fn v2(bytes: &[u8], call: Call, rules: Rules) -> Result<Self, Status> {
+    fn v2(bytes: &[u8], call: Call, rules: Rules) -> Result<Self, Status> {
         let mut request = decoded::<v2::EgressBatchRequest>(bytes)?;
         if rules.is_proxy() {
             check_selectors(&mut request)?;

@@ -172,7 +172,7 @@ mod tests {
     use crate::forms::Form;
     use crate::request::Call;
     use hydrant_engine::record::{Header, SourceRule, Version, source_hash};
-    use hydrant_feed::batches::Batches;
+    use hydrant_feed::batches::{Batches, Packing};
     use hydrant_feed::outbox::Budget;
     use hydrant_feed::session::SessionState;
     use hydrant_proto::v2::{self, selector::Message as Wanted};
@@ -199,12 +199,12 @@ mod tests {
             ..Default::default()
         };
         let bytes = request.encode_to_vec();
-        Subscription::v2(&bytes, Call::BatchedReceiver, Rules::Doppler).unwrap()
+        Subscription::of(&bytes, Call::BatchedReceiver, Rules::Doppler).unwrap()
     }
 
     fn member(table: &Table) -> Arc<Member> {
         let state = SessionState::new(String::new(), String::new());
-        let batches = Batches::within(Budget::new(1 << 20), 1 << 20);
+        let batches = Batches::within(Budget::new(1 << 20), 1 << 20, Packing::Hundred);
         Arc::new(Member::new(
             Arc::new(state),
             table.number(),

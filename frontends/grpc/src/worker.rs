@@ -1,14 +1,14 @@
 //! A worker: one thread that is a shard for what comes in and a frontend worker for what goes out.
 
+use crate::calls::Calls;
 use crate::config::{GrpcConfig, Rules};
 use crate::counters::GrpcCounters;
 use crate::egress::Readers;
-use crate::ingress::{MESSAGE_BYTES_MAX, Senders};
+use crate::ingress::Senders;
 use crate::listen::{Permits, accept, incoming};
 use crate::pump;
 use crate::register::Register;
 use crate::table::GroupKey;
-use crate::unknown::NamesUnknown;
 use crate::{Feed, StartError};
 use hydrant_engine::engine::pin_to;
 use hydrant_engine::route::DemandCell;
@@ -16,10 +16,6 @@ use hydrant_feed::lanes::Lanes;
 use hydrant_feed::membership::Memberships;
 use hydrant_feed::routers::Routers;
 use hydrant_feed::session::FrontendState;
-use hydrant_rpc::doppler::DopplerServer;
-use hydrant_rpc::doppler_ingestor::DopplerIngestorServer;
-use hydrant_rpc::egress::EgressServer;
-use hydrant_rpc::ingress::IngressServer;
 use hydrant_rpc::tls::ServerTls;
 use std::io;
 use std::net::TcpListener as Listener;
@@ -33,14 +29,11 @@ use tokio::time::timeout_at;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
-use tower_layer::{Identity, LayerFn, Stack, layer_fn};
+use tower_layer::{Identity, Stack};
 
 /// When sessions have had enough time to take the last of their envelopes; unknown until somebody
 /// waits for the worker.
 pub(crate) type Deadline = Option<Instant>;
-
-/// The layer that names what we do not have.
-type NamingUnknown = Stack<LayerFn<fn(Routes) -> NamesUnknown<Routes>>, Identity>;
 
 /// What a sender may send ahead in one stream, in bytes: several batches.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
@@ -187,29 +180,21 @@ impl Worker {
         // Sessions that are left end with the runtime, and count what they could not deliver.
     }
 
-    fn router(&self) -> Router<NamingUnknown> {
+    fn router(&self) -> Router<Stack<Calls, Identity>> {
         let readers = Readers {
             register: self.register.clone(),
             rules: self.rules,
             routers: self.input.routers(),
         };
         let senders = self.input.senders().filter(|_| self.rules.is_doppler());
-        let doppler = senders.is_some();
         Server::builder()
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_frame_size(FRAME_BYTES)
             .max_concurrent_streams(STREAMS_MAX)
             .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
-            .layer(layer_fn(NamesUnknown as fn(_) -> _))
-            .add_service(EgressServer::new(readers.clone()))
-            .add_optional_service(doppler.then(|| DopplerServer::new(readers)))
-            .add_optional_service(senders.clone().map(|senders| {
-                IngressServer::new(senders).max_decoding_message_size(MESSAGE_BYTES_MAX)
-            }))
-            .add_optional_service(senders.map(|senders| {
-                DopplerIngestorServer::new(senders).max_decoding_message_size(MESSAGE_BYTES_MAX)
-            }))
+            .layer(Calls { senders, readers })
+            .add_routes(Routes::default())
     }
 }
 

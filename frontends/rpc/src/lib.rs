@@ -5,6 +5,8 @@ pub mod codec;
 
 pub mod batch;
 
+pub mod server;
+
 pub mod tls;
 
 pub mod channel;

@@ -201,7 +201,7 @@ fn plain_http_is_told_that_it_is() {
     }
     let mut client = Client::new(dial(secure.rig.address()), "nonsense\r\n\r\n");
     assert!(client.rest().is_empty());
-    assert_eq!(secure.rig.get(GatewayCounter::PlainHttp), 6);
+    secure.rig.await_count(GatewayCounter::PlainHttp, 6);
     assert_eq!(secure.rig.get(GatewayCounter::Requests), 0);
 }
 
@@ -213,7 +213,7 @@ fn a_client_that_says_nothing_is_not_waited_for() {
     let mut halting = dial(secure.rig.address());
     halting.write_all(b"\x16\x03\x01").unwrap();
     assert_eq!(halting.read(&mut [0]).unwrap_or(0), 0);
-    assert_eq!(secure.rig.get(GatewayCounter::TlsFailed), 2);
+    secure.rig.await_count(GatewayCounter::TlsFailed, 2);
 }
 
 #[test]
