@@ -99,7 +99,7 @@ fn without_a_token_there_is_nothing() {
     let other = ask(guarded.rig.address(), "GET", "/", "");
     assert_eq!(other.body, "404 page not found\n");
     assert!(guarded.uaa.requests().is_empty());
-    assert_eq!(guarded.rig.get(GatewayCounter::Denied), 9);
+    guarded.rig.await_count(GatewayCounter::Denied, 9);
 }
 
 #[test]

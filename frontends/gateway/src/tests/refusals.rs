@@ -46,7 +46,7 @@ fn other_paths_are_not_found() {
         };
         assert_eq!(ask(rig.address(), method, path, ""), expected, "{path}");
     }
-    assert_eq!(rig.get(GatewayCounter::NoSuchPath), 12);
+    rig.await_count(GatewayCounter::NoSuchPath, 12);
     assert!(rig.provider.is_uncalled());
 }
 
@@ -61,7 +61,7 @@ fn only_get_reads() {
     }
     let head = ask(rig.address(), "HEAD", "/v2/read?log", "");
     assert_eq!((head.status, head.headers), (405, expected.headers));
-    assert_eq!(rig.get(GatewayCounter::Malformed), 11);
+    rig.await_count(GatewayCounter::Malformed, 11);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn without_a_provider_streaming_is_unavailable() {
     for _ in 0..2 {
         assert_eq!(ask(rig.address(), "GET", "/v2/read?log", ""), expected);
     }
-    assert_eq!(rig.get(GatewayCounter::Unavailable), 2);
+    rig.await_count(GatewayCounter::Unavailable, 2);
     assert_eq!(rig.gateway.state().streams_open(), 0);
 }
 
@@ -125,7 +125,7 @@ fn a_provider_that_comes_back_is_found() {
     );
     drop(gone);
     assert_eq!(first.event(), None);
-    assert_eq!(rig.get(GatewayCounter::ProviderFailed), 1);
+    rig.await_count(GatewayCounter::ProviderFailed, 1);
     assert_eq!(ask(rig.address(), "GET", "/v2/read?log", "").status, 503);
     // Another takes its place, under its address.
     let listener = TcpListener::bind(address).unwrap();

@@ -70,8 +70,8 @@ fn a_batch_is_an_event() {
     assert_eq!(client.event().unwrap(), logs_event(&["aGVsbG8=", ""]));
     call.send(&[]);
     assert_eq!(client.event().unwrap(), "data: {\"batch\":[]}\n\n");
-    assert_eq!(rig.get(GatewayCounter::Batches), 2);
-    assert_eq!(rig.get(GatewayCounter::Envelopes), 2);
+    rig.await_count(GatewayCounter::Batches, 2);
+    rig.await_count(GatewayCounter::Envelopes, 2);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn every_envelope_arrives_in_order() {
     }
     assert_eq!(next, 20_000);
     sending.join().unwrap();
-    assert_eq!(rig.get(GatewayCounter::ClosedByProvider), 1);
+    rig.await_count(GatewayCounter::ClosedByProvider, 1);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_malformed_envelope_costs_itself() {
     batch.extend_from_slice(b"\x0a\x7fcut");
     call.send_bytes(batch.freeze());
     assert_eq!(client.event().unwrap(), logs_event(&["Yw=="]));
-    assert_eq!(rig.get(GatewayCounter::EnvelopesMalformed), 2);
+    rig.await_count(GatewayCounter::EnvelopesMalformed, 2);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn heartbeats_come_when_nothing_else_does() {
     }
     let waited = started_at.elapsed();
     assert!(waited >= Duration::from_millis(1_400), "{waited:?}");
-    assert_eq!(rig.get(GatewayCounter::Heartbeats), 2);
+    rig.await_count(GatewayCounter::Heartbeats, 2);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_stream_times_out_between_heartbeats() {
     assert_eq!(client.event().unwrap(), CLOSING);
     assert_eq!(client.event(), None);
     assert!(call.is_over_within(SECOND));
-    assert_eq!(rig.get(GatewayCounter::ClosedByTimeout), 1);
+    rig.await_count(GatewayCounter::ClosedByTimeout, 1);
 }
 
 #[test]
@@ -187,11 +187,11 @@ fn a_stream_ends_with_the_providers() {
     drop(call);
     assert_eq!(client.event().unwrap(), logs_event(&["YQ=="]));
     assert_eq!(client.event(), None);
-    assert_eq!(rig.get(GatewayCounter::ClosedByProvider), 1);
+    rig.await_count(GatewayCounter::ClosedByProvider, 1);
     let mut client = open(rig.address(), "/v2/read?log");
     rig.provider.call().fail(Status::unavailable("going down"));
     assert_eq!(client.event(), None);
-    assert_eq!(rig.get(GatewayCounter::ProviderFailed), 1);
+    rig.await_count(GatewayCounter::ProviderFailed, 1);
     assert_eq!(rig.gateway.state().streams_open(), 0);
 }
 
@@ -201,7 +201,7 @@ fn what_the_provider_refuses_is_an_empty_stream() {
     let rig = Rig::with(Manner::Refusing(status), |_| ());
     let mut client = open(rig.address(), "/v2/read?log");
     assert_eq!(client.event(), None);
-    assert_eq!(rig.get(GatewayCounter::ProviderFailed), 1);
+    rig.await_count(GatewayCounter::ProviderFailed, 1);
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn clients_that_do_not_read_hold_up_the_provider_and_nobody_else() {
         call.send(&[log("a")]);
         assert_eq!(healthy.event().unwrap(), logs_event(&["YQ=="]));
     }
-    assert_eq!(rig.get(GatewayCounter::Batches), written + 100);
+    rig.await_count(GatewayCounter::Batches, written + 100);
     // And what waits for the others is not lost.
     let (mut client, _call) = stalled.into_iter().next().unwrap();
     for _ in 0..20 {
