@@ -21,6 +21,9 @@ use tokio::time::sleep;
 use tonic::Code;
 use tonic::transport::Channel;
 
+/// Turns of everybody else after each batch, if there is no schedule: readers, who share the thread,
+/// would not keep up with what they are sent.
+const RESTS: u32 = 3;
 /// Tokio's timers are no better than this.
 const TIMER: Duration = Duration::from_millis(2);
 
@@ -176,6 +179,8 @@ struct Batches {
     stream: usize,
     number: u64,
     index: usize,
+    /// Turns that others had since the last batch.
+    rests: u32,
 }
 
 impl Batches {
@@ -186,6 +191,7 @@ impl Batches {
             stream,
             number: 0,
             index,
+            rests: 0,
         };
         batches.beat().due_ns.store(batches.due_ns(), Relaxed);
         batches
@@ -204,6 +210,7 @@ impl Batches {
         self.index = (self.index + 1) % self.load.sent.len();
         self.number += 1;
         self.beat().due_ns.store(self.due_ns(), Relaxed);
+        self.rests = 0;
         batch
     }
 }
@@ -218,6 +225,11 @@ impl Stream for Batches {
         let schedule = &self.load.schedule;
         if !schedule.is_unpaced() && schedule.now_ns() < self.due_ns() {
             self.beat().task.register(context.waker());
+            return Poll::Pending;
+        }
+        if schedule.is_unpaced() && self.rests < RESTS {
+            self.rests += 1;
+            context.waker().wake_by_ref();
             return Poll::Pending;
         }
         Poll::Ready(Some(self.take()))
