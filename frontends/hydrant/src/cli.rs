@@ -25,7 +25,8 @@ use std::time::Duration;
 ///
 /// Without a command it runs the server on built-in defaults: dropsonde envelopes over UDP at
 /// 127.0.0.1:3457 and length-prefixed over TCP at 127.0.0.1:3459 come in; WebSockets at
-/// 127.0.0.1:8081 (/firehose/NAME, /apps/ID/stream) and syslog drains go out; metrics are at
+/// 127.0.0.1:8081 (/firehose/NAME, /apps/ID/stream) and syslog drains go out; gRPC at 127.0.0.1:8082
+/// goes both ways, as the Doppler and the Reverse Log Proxy; metrics are at
 /// http://127.0.0.1:8089/metrics.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]

@@ -6,6 +6,7 @@ use hydrant_engine::engine::memory_plan;
 use hydrant_feed::routers::RoutersConfig;
 use hydrant_gateway::GatewayConfig;
 use hydrant_grpc::GrpcConfig;
+use hydrant_rpc::tls::TlsFiles;
 use hydrant_syslog::SyslogConfig;
 use hydrant_websocket::WebsocketConfig;
 use serde::Deserialize;
@@ -62,6 +63,18 @@ pub struct OperatorConfig {
     pub address: SocketAddr,
     /// Whether `address` may be other than loopback: it has neither TLS nor access control.
     pub insecure: bool,
+    /// Where the same is served over mutual TLS, to a scraper. Default: nowhere.
+    pub scrape: Option<ScrapeConfig>,
+}
+
+/// The `[operator.scrape]` table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScrapeConfig {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// Our certificate and key, and the authorities of the scrapers'.
+    pub tls: TlsFiles,
 }
 
 impl Default for OperatorConfig {
@@ -69,6 +82,7 @@ impl Default for OperatorConfig {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 8089)),
             insecure: false,
+            scrape: None,
         }
     }
 }

@@ -1,9 +1,11 @@
-//! The operator's endpoint: /metrics and /health over plain HTTP.
+//! The operator's endpoint: /metrics and /health over plain HTTP, and, if a scraper wants it so, over
+//! mutual TLS.
 
-use crate::config::OperatorConfig;
+use crate::config::{OperatorConfig, ScrapeConfig};
 use crate::metrics::registry;
 use crate::state::ServerState;
 use http_body_util::Full;
+use hydrant_rpc::tls::{ServerTls, TlsError};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::server::conn::http1;
@@ -18,15 +20,41 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
+/// How long a client may take for the TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a client may take for the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The endpoint's address; its thread ends with the process.
+/// Why the endpoint did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be used.
+    #[error("{key}: cannot listen on {address}: {error}")]
+    Listen {
+        /// Which setting.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the kernel said.
+        error: io::Error,
+    },
+    /// A certificate or key cannot be used.
+    #[error("operator.scrape.tls: {0}")]
+    Tls(#[from] TlsError),
+    /// Its thread or runtime cannot be had.
+    #[error("cannot start the operator's endpoint: {0}")]
+    Thread(io::Error),
+}
+
+/// The endpoint's addresses; its thread ends with the process.
 #[derive(Debug)]
 pub struct Operator {
     address: SocketAddr,
+    scrape: Option<(SocketAddr, ServerTls)>,
 }
 
 struct Endpoint {
@@ -38,36 +66,83 @@ impl Operator {
     /// Binds, and serves from a thread of its own.
     ///
     /// # Errors
-    /// What the kernel said of the address or the thread.
-    pub fn start(config: &OperatorConfig, state: ServerState) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind(config.address)?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
+    /// Names the address or file.
+    pub fn start(config: &OperatorConfig, state: ServerState) -> Result<Self, StartError> {
+        let (plain, address) = listen("operator.address", config.address)?;
+        let scrape = config.scrape.as_ref().map(scraped).transpose()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .build()?;
+            .build()
+            .map_err(StartError::Thread)?;
         let endpoint = Arc::new(Endpoint {
             registry: registry(state.clone()),
             state,
         });
+        let (scrape, secure) = match scrape {
+            Some((listener, address, tls)) => (Some((address, tls.clone())), Some((listener, tls))),
+            None => (None, None),
+        };
+        let serving = async move {
+            if let Some((listener, tls)) = secure {
+                tokio::spawn(accept(listener, Some(tls), endpoint.clone()));
+            }
+            accept(plain, None, endpoint).await
+        };
         thread::Builder::new()
             .name("operator".to_owned())
-            .spawn(move || runtime.block_on(accept(listener, endpoint)))?;
-        Ok(Self { address })
+            .spawn(move || runtime.block_on(serving))
+            .map_err(StartError::Thread)?;
+        Ok(Self { address, scrape })
     }
 
     /// Where it listens; port 0 replaced by what the kernel chose.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// Where it listens for scrapers, likewise.
+    pub fn scrape_address(&self) -> Option<SocketAddr> {
+        self.scrape.as_ref().map(|(address, _)| *address)
+    }
+
+    /// The scrapers' end of TLS, for a reloader.
+    pub fn tls(&self) -> Option<&ServerTls> {
+        self.scrape.as_ref().map(|(_, tls)| tls)
+    }
 }
 
-async fn accept(listener: std::net::TcpListener, endpoint: Arc<Endpoint>) -> io::Result<()> {
+type Listener = std::net::TcpListener;
+
+fn scraped(config: &ScrapeConfig) -> Result<(Listener, SocketAddr, ServerTls), StartError> {
+    let tls = ServerTls::load_for_http1(&config.tls)?;
+    let (listener, address) = listen("operator.scrape.address", config.address)?;
+    Ok((listener, address, tls))
+}
+
+fn listen(key: &'static str, address: SocketAddr) -> Result<(Listener, SocketAddr), StartError> {
+    let bound = || {
+        let listener = Listener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    bound().map_err(|error| StartError::Listen {
+        key,
+        address,
+        error,
+    })
+}
+
+async fn accept(
+    listener: Listener,
+    tls: Option<ServerTls>,
+    endpoint: Arc<Endpoint>,
+) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(serve(stream, endpoint.clone()));
+                tokio::spawn(secure(stream, tls.clone(), endpoint.clone()));
             }
             // Out of descriptors, or a peer that was too quick: try again, not in a busy loop.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -75,7 +150,17 @@ async fn accept(listener: std::net::TcpListener, endpoint: Arc<Endpoint>) -> io:
     }
 }
 
-async fn serve(stream: TcpStream, endpoint: Arc<Endpoint>) {
+async fn secure(stream: TcpStream, tls: Option<ServerTls>, endpoint: Arc<Endpoint>) {
+    let Some(tls) = tls else {
+        return serve(stream, endpoint).await;
+    };
+    let handshake = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await;
+    if let Ok(Ok(stream)) = handshake {
+        serve(stream, endpoint).await;
+    }
+}
+
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, endpoint: Arc<Endpoint>) {
     let service = service_fn(move |request| {
         let response = endpoint.answer(&request);
         async move { Ok::<_, Infallible>(response) }

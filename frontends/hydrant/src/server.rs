@@ -3,7 +3,7 @@
 use crate::agent::{self, Agent, UpstreamMetrics};
 use crate::config::{Config, GRPC, LoadError, SYSLOG, WEBSOCKET};
 use crate::ledger::Ledger;
-use crate::operator::Operator;
+use crate::operator::{self, Operator};
 use crate::state::ServerState;
 use hydrant_engine::engine::{DrivenIntake, Engine, StartError as EngineError};
 use hydrant_engine::lanes::LaneReader;
@@ -45,14 +45,9 @@ pub enum StartError {
     /// A certificate for the routers cannot be used.
     #[error("routers.tls: {0}")]
     RoutersTls(#[from] TlsError),
-    /// The operator's endpoint cannot listen.
-    #[error("operator.address: cannot listen on {address}: {error}")]
-    Operator {
-        /// The address.
-        address: SocketAddr,
-        /// What the kernel said.
-        error: io::Error,
-    },
+    /// The operator's endpoint does not start.
+    #[error(transparent)]
+    Operator(#[from] operator::StartError),
     /// Metrics cannot be sent to the agent.
     #[error(transparent)]
     Agent(#[from] agent::StartError),
@@ -134,9 +129,7 @@ impl Server {
             routers: routers.as_ref().map(|routing| routing.routers.clone()),
             gateway: gateway.as_ref().map(Gateway::state),
         };
-        let address = config.operator.address;
-        let operator = Operator::start(&config.operator, state.clone())
-            .map_err(|error| StartError::Operator { address, error })?;
+        let operator = Operator::start(&config.operator, state.clone())?;
         let counted = state.clone();
         let metrics = move || UpstreamMetrics::of(&counted);
         let agent = Agent::start(&config.agent, metrics)?;
@@ -174,6 +167,9 @@ impl Server {
         if let Some(tls) = &self.routers_tls {
             reloader.watch_client(tls);
         }
+        if let Some(tls) = self.operator.tls() {
+            reloader.watch_server(tls);
+        }
         if let Some(tls) = self.agent.as_ref().and_then(Agent::tls) {
             reloader.watch_client(tls);
         }
@@ -197,6 +193,11 @@ impl Server {
     /// Where metrics are served.
     pub fn operator_address(&self) -> SocketAddr {
         self.operator.address()
+    }
+
+    /// Where metrics are served over mutual TLS.
+    pub fn scrape_address(&self) -> Option<SocketAddr> {
+        self.operator.scrape_address()
     }
 
     /// Stops reading, lets everything that came in leave (within `deadline`), and gives the ledger.

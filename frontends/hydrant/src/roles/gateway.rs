@@ -31,7 +31,7 @@ pub struct GatewaySettings {
     pub cert_path: PathBuf,
     /// `HTTP_KEY_PATH`.
     pub key_path: PathBuf,
-    /// `METRICS_PORT`. Read, and not listened to: metrics are at [`pprof_port`](Self::pprof_port).
+    /// `METRICS_PORT`, on 127.0.0.1; 0 lets the kernel choose.
     pub metrics_port: u16,
     /// `METRICS_{CERT,KEY,CA}_FILE_PATH`, required as upstream.
     pub metrics_files: Files,

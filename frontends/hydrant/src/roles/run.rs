@@ -174,7 +174,10 @@ fn started(role: Role, server: &Server) -> Vec<String> {
         Role::ReverseLogProxy => vec![format!("grpc bound to: {grpc}"), pprof],
         Role::Gateway => {
             let http = format!("http bound to: {}", gateway.unwrap_or_default());
-            vec![pprof, http]
+            let scrape = server.scrape_address();
+            let scrape =
+                scrape.map(|address| format!("Metrics endpoint is listening on {address}"));
+            scrape.into_iter().chain([pprof, http]).collect()
         }
     }
 }

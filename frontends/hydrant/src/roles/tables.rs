@@ -5,7 +5,7 @@ use super::doppler::DopplerSettings;
 use super::gateway::{Files, GatewaySettings};
 use super::rlp::RlpSettings;
 use crate::agent::{AgentConfig, INTERVAL_MS_MAX};
-use crate::config::OperatorConfig;
+use crate::config::{OperatorConfig, ScrapeConfig};
 use bytesize::ByteSize;
 use hydrant_engine::config::EngineConfig;
 use hydrant_feed::routers::{RoutersConfig, ZoneConfig};
@@ -147,9 +147,16 @@ impl GatewaySettings {
         engine_without_listeners()
     }
 
-    /// What is in the place of upstream's profiler.
+    /// What is in the place of upstream's profiler, and its metrics for a scraper.
     pub fn operator(&self) -> OperatorConfig {
-        operator(self.pprof_port)
+        let scrape = ScrapeConfig {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, self.metrics_port)),
+            tls: self.metrics_files.tls(),
+        };
+        OperatorConfig {
+            scrape: Some(scrape),
+            ..operator(self.pprof_port)
+        }
     }
 
     fn access(&self) -> AccessConfig {
@@ -247,7 +254,7 @@ fn as_client(files: &TlsFiles) -> TlsFiles {
 fn operator(port: u16) -> OperatorConfig {
     OperatorConfig {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-        insecure: false,
+        ..OperatorConfig::default()
     }
 }
 

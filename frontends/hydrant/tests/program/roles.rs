@@ -3,12 +3,17 @@
 
 use crate::process::{HYDRANT, file, wait_until};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::Arc;
 
 /// A certificate for `name` that its own authority signed: certificate, key, authority.
 fn certificate(name: &str) -> [PathBuf; 3] {
@@ -74,8 +79,7 @@ fn proxy(routers: &str) -> Command {
 }
 
 /// A gateway whose provider and judges are not there.
-fn gateway() -> Command {
-    let [certificate, key, authority] = certificate("gateway");
+fn gateway([certificate, key, authority]: [PathBuf; 3]) -> Command {
     let mut command = Command::new(HYDRANT);
     command
         .arg0("rlp-gateway")
@@ -322,15 +326,56 @@ fn a_proxy_needs_routers() {
     );
 }
 
+/// What is at /metrics for who has a certificate, or has none.
+fn scrape(
+    address: SocketAddr,
+    [certificate, key, authority]: &[PathBuf; 3],
+    has_certificate: bool,
+) -> io::Result<String> {
+    let mut authorities = RootCertStore::empty();
+    let authority = CertificateDer::from_pem_file(authority).unwrap();
+    authorities.add(authority).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(authorities);
+    let config = if has_certificate {
+        let certificate = CertificateDer::from_pem_file(certificate).unwrap();
+        let key = PrivateKeyDer::from_pem_file(key).unwrap();
+        config
+            .with_client_auth_cert(vec![certificate], key)
+            .unwrap()
+    } else {
+        config.with_no_client_auth()
+    };
+    let name = "gateway".try_into().unwrap();
+    let client = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = StreamOwned::new(client, TcpStream::connect(address)?);
+    write!(
+        stream,
+        "GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    match stream.read_to_string(&mut answer) {
+        // The server closes without TLS's farewell.
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
+        _ => Ok(answer),
+    }
+}
+
 #[test]
 fn a_gateway_starts_and_stops() {
-    let gateway = Running::start_until("http", &mut gateway());
+    let files = certificate("gateway");
+    let gateway = Running::start_until("http", &mut gateway(files.clone()));
     assert!(gateway.bound("http").ip().is_loopback());
-    let first = gateway.said.lines().nth(1 + 26).unwrap();
-    assert_eq!(
-        first.split_at("2006/01/02 15:04:05 ".len()).1,
-        "starting RLP gateway"
-    );
+    let unstamped = |line: &str| line.split_at("2006/01/02 15:04:05 ".len()).1.to_owned();
+    let lines: Vec<_> = gateway.said.lines().skip(1 + 26).map(unstamped).collect();
+    assert_eq!(lines[0], "starting RLP gateway");
+    let scraped = lines[1].strip_prefix("Metrics endpoint is listening on ");
+    let address: SocketAddr = scraped.unwrap().parse().unwrap();
+    let metrics = scrape(address, &files, true).unwrap();
+    assert!(metrics.contains("LastUAALatency{} 0"), "{metrics}");
+    assert!(scrape(address, &files, false).is_err());
     assert!(!gateway.said.contains("hush"));
     let said = gateway.stop();
     assert!(said.ends_with(" stopping RLP gateway\n"), "{said}");

@@ -25,7 +25,17 @@ impl ServerTls {
     /// Names the file and what is wrong with it.
     pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
         let sources = files.clone();
-        let make = move || mutual(&sources);
+        let make = move || mutual(&sources, H2);
+        Loaded::new(files.paths(), make).map(Self)
+    }
+
+    /// As [`load`](Self::load), but offers HTTP/1.1.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it.
+    pub fn load_for_http1(files: &TlsFiles) -> Result<Self, TlsError> {
+        let sources = files.clone();
+        let make = move || mutual(&sources, HTTP_1);
         Loaded::new(files.paths(), make).map(Self)
     }
 
@@ -50,7 +60,7 @@ impl ServerTls {
     }
 }
 
-fn mutual(sources: &TlsFiles) -> Result<ServerConfig, TlsError> {
+fn mutual(sources: &TlsFiles, protocol: &[u8]) -> Result<ServerConfig, TlsError> {
     let provider = profile::provider(&sources.suites)?;
     let authorities = files::authorities(&sources.ca_file)?;
     let verifier =
@@ -61,7 +71,7 @@ fn mutual(sources: &TlsFiles) -> Result<ServerConfig, TlsError> {
         verifier,
         &sources.cert_file,
         &sources.key_file,
-        H2,
+        protocol,
     )
 }
 
