@@ -132,6 +132,8 @@ pub fn fuzz_decode(bytes: &[u8]) {
             if let Ok(envelope) = envelope(bytes, version, rule) {
                 assert_eq!(envelope.bytes, bytes);
                 assert_eq!(envelope.header(UnixNanos(1)).version, version);
+                let (_, fields): (Vec<_>, Vec<_>) = whole_fields(bytes).unzip();
+                assert_eq!(fields.concat(), bytes);
             }
         }
     }

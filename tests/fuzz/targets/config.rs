@@ -8,6 +8,6 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|text: &str| {
     if let Ok(config) = toml::from_str::<EngineConfig>(text) {
         // Either verdict will do.
-        config.check(2).ok();
+        config.check(2, 1).ok();
     }
 });
