@@ -67,7 +67,7 @@ counters! {
         FrameOversize = "frame_oversize", "A TCP frame whose length is over the limit; its connection is closed.";
         MessageOversize = "message_oversize", "A gRPC message over 10 MiB; its stream is ended.";
         Batch = "malformed_batch", "A gRPC message that is no batch of envelopes; the envelopes before the fault were taken.";
-        FrameCut = "frame_cut", "A TCP connection that ended in the middle of a frame.";
+        FrameCut = "frame_cut", "A TCP connection that ended in the middle of a frame, or a gRPC stream within a message; and each envelope that was left of a message when its stream was reset.";
     }
 }
 
@@ -76,7 +76,7 @@ counters! {
     LaneCounter {
         Published = "published", "Records copied into the lane.";
         Unwanted = "unwanted", "Records that the lane's reader did not ask for.";
-        Full = "lane_full", "Records lost because the lane was full.";
+        Full = "lane_full", "Records lost because the lane was full, or because they take more than half of it.";
     }
 }
 

@@ -42,7 +42,8 @@ pub const fn record_bytes(body_bytes: usize) -> usize {
 
 /// Makes a ring of `ring_bytes` and gives out its two ends.
 ///
-/// A record of up to half of `ring_bytes` always fits into an empty ring.
+/// A record of up to half of `ring_bytes` always fits into an empty ring. A larger one fits only
+/// where enough of the lap is left, or never: for the caller it is one that does not fit now.
 ///
 /// # Panics
 /// If `ring_bytes` is no power of two or below 64; [`config`](crate::config) has checked it.

@@ -1,5 +1,6 @@
 //! What Hydrant is measured with: load, the bare kernel's ceilings, the engine beside them in the
-//! same run, gRPC in and out, and instruction counts. Each module uses only those above it in this list.
+//! same run, gRPC in and gRPC or WebSocket out, and instruction counts. Each module uses only those
+//! above it in this list.
 //!
 //! Absolute figures drift on shared machines, so the figures to quote are ratios of one run, CPU
 //! time per envelope, and instructions per envelope.
@@ -24,6 +25,10 @@ pub mod comparison;
 
 pub mod report;
 
+pub mod flow;
+
 pub mod grpc;
+
+pub mod websocket;
 
 pub mod icount;

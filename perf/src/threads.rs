@@ -58,6 +58,28 @@ pub fn time_of_process(id: u32) -> io::Result<ThreadTime> {
     Ok(sum)
 }
 
+/// Nanoseconds that a core has had nothing to do since the system's start, to 10 ms.
+///
+/// # Errors
+/// If there is no such core, or no `/proc/stat`.
+pub fn idle_ns_of_core(core: usize) -> io::Result<u64> {
+    let text = fs::read_to_string("/proc/stat")?;
+    parse_idle(&text, core).ok_or_else(|| {
+        let problem = format!("/proc/stat does not say how long core {core} was idle");
+        io::Error::new(io::ErrorKind::InvalidData, problem)
+    })
+}
+
+/// The fourth and the fifth number: idle, and idle while a disk is waited for.
+fn parse_idle(stat: &str, core: usize) -> Option<u64> {
+    const TICK_NS: u64 = 10_000_000; // Of this file, whatever the kernel's own.
+    let name = format!("cpu{core} ");
+    let numbers = stat.lines().find_map(|line| line.strip_prefix(&name))?;
+    let mut idle = numbers.split_whitespace().skip(3);
+    let mut next = || idle.next()?.parse::<u64>().ok();
+    Some((next()? + next()?) * TICK_NS)
+}
+
 fn parse(schedstat: &str) -> io::Result<ThreadTime> {
     let mut numbers = schedstat.split_whitespace().map(str::parse);
     match (numbers.next(), numbers.next()) {
@@ -103,6 +125,17 @@ mod tests {
         worker.join().unwrap();
         let error = time_of("works-20ms").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_cores_idle_time_is_its_own() {
+        let stat = "cpu  9 9 9 9 9 9\ncpu0 1 2 3 4 5 6 7\ncpu10 0 0 0 7 1 0\ncpu1 1 1 1 x 1\n";
+        assert_eq!(parse_idle(stat, 0), Some(90_000_000));
+        assert_eq!(parse_idle(stat, 10), Some(80_000_000));
+        assert_eq!(parse_idle(stat, 1), None);
+        assert_eq!(parse_idle(stat, 2), None);
+        let error = idle_ns_of_core(usize::MAX).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]

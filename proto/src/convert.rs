@@ -5,6 +5,7 @@
 //! and comes back out of them.
 
 mod converge;
+pub mod numbers;
 mod tags;
 mod to_v1;
 mod to_v2;

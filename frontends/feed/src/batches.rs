@@ -143,7 +143,8 @@ pub struct Batches {
 
 impl Batches {
     /// Nothing waits; at most `bytes_max` may, as far as the budget allows.
-    pub const fn within(budget: Arc<Budget>, bytes_max: usize, packing: Packing) -> Self {
+    pub fn within(budget: Arc<Budget>, bytes_max: usize, packing: Packing) -> Self {
+        budget.open();
         Self {
             packing,
             batches: VecDeque::new(),
@@ -155,8 +156,7 @@ impl Batches {
     }
 
     /// Adds an envelope and makes room for it. Returns how many envelopes were lost for that, whole
-    /// batches from the oldest on; the new one itself if it is larger than the whole outbox or others
-    /// use up the budget.
+    /// batches from its own oldest on; only the new one if even all of them would not make room.
     #[must_use = "lost envelopes are counted"]
     #[inline]
     pub fn push(&mut self, envelope: &[u8]) -> u64 {
@@ -174,21 +174,25 @@ impl Batches {
     fn push_new(&mut self, envelope: &[u8]) -> u64 {
         let mut batch = Batch::new(self.capacity_for(envelope.len()));
         let size = batch.size();
-        if size > self.bytes_max {
+        if size > self.bytes_max || !self.budget.could_have_room(self.bytes, size) {
             return 1;
         }
         let mut lost = 0;
-        while self.bytes + size > self.bytes_max || !self.budget.has_room(size) {
-            match self.pop() {
-                Some(batch) => lost += u64::from(batch.envelopes),
-                None => return lost + 1,
-            }
+        while !self.has_room(size) {
+            let Some(batch) = self.pop() else {
+                break; // There is room once nothing waits.
+            };
+            lost += u64::from(batch.envelopes);
         }
         self.bytes += size;
         self.budget.add(size);
         batch.append(self.packing, envelope);
         self.batches.push_back(batch);
         lost
+    }
+
+    fn has_room(&self, size: usize) -> bool {
+        self.bytes + size <= self.bytes_max && self.budget.has_room(self.bytes, size)
     }
 
     /// As much comes between two takes as came before, or some more; and who has not taken one batch
@@ -222,15 +226,34 @@ impl Batches {
         self.bytes
     }
 
-    /// Throws everything away.
-    pub fn clear(&mut self) {
-        while self.pop().is_some() {}
+    /// Gives up its oldest as long as the budget is short and it holds more than its share: shares
+    /// become smaller with every outbox that is added. Returns how many envelopes were lost.
+    #[must_use = "lost envelopes are counted"]
+    pub fn give_way(&mut self) -> u64 {
+        let mut lost = 0;
+        while self.budget.is_over_share(self.bytes) {
+            let Some(batch) = self.pop() else { break };
+            lost += u64::from(batch.envelopes);
+        }
+        lost
+    }
+
+    /// Throws everything away; returns how many envelopes that was.
+    #[must_use = "lost envelopes are counted"]
+    pub fn clear(&mut self) -> u64 {
+        let envelopes = self.batches.iter().map(|batch| u64::from(batch.envelopes));
+        let count = envelopes.sum();
+        self.batches.clear();
+        self.budget.give_back(self.bytes);
+        self.bytes = 0;
+        count
     }
 }
 
 impl Drop for Batches {
     fn drop(&mut self) {
-        self.clear();
+        self.budget.give_back(self.bytes);
+        self.budget.close();
     }
 }
 
@@ -350,5 +373,54 @@ mod tests {
         assert_eq!(batches.push(&[0; 100]), 0);
         assert_eq!(batches.push(&vec![0; 20_000]), 1);
         assert_eq!(taken(&mut batches), [[0; 100]]);
+    }
+
+    #[test]
+    fn what_is_thrown_away_is_said() {
+        let budget = Budget::new(1 << 20);
+        let mut batches = Batches::within(budget.clone(), 1 << 20, Packing::Hundred);
+        let lost: u64 = (0..1_000).map(|_| batches.push(&[1; 50])).sum();
+        assert_eq!(lost + batches.clear(), 1_000);
+        assert_eq!((batches.bytes(), budget.bytes()), (0, 0));
+        assert!(batches.is_empty());
+    }
+
+    /// Five that take nothing, and one that takes everything ten envelopes later.
+    #[test]
+    fn who_takes_nothing_costs_nobody_else_anything() {
+        let budget = Budget::new(6_000_000);
+        let outbox = |_| Batches::within(budget.clone(), 2_000_000, Packing::Hundred);
+        let mut stalled: Vec<_> = (0..5).map(outbox).collect();
+        let mut healthy = outbox(5);
+        let mut lost = 0;
+        for round in 0..50_000 {
+            let outboxes = stalled.iter_mut();
+            lost += outboxes.map(|outbox| outbox.push(&[1; 1000])).sum::<u64>();
+            assert_eq!(healthy.push(&[1; 1000]), 0);
+            assert!(budget.bytes() <= 6_000_000);
+            if round % 10 == 0 {
+                assert_eq!(healthy.clear(), if round == 0 { 1 } else { 10 });
+            }
+        }
+        assert!(lost > 5 * 40_000);
+    }
+
+    /// Each fills its share while it is the newest; then nothing comes for it any more.
+    #[test]
+    fn who_comes_has_a_share_if_the_others_give_way() {
+        let budget = Budget::new(4_000_000);
+        let mut outboxes: Vec<Batches> = Vec::new();
+        let mut lost = 0;
+        for number in 0..20 {
+            outboxes.push(Batches::within(budget.clone(), 4_000_000, Packing::Hundred));
+            lost += outboxes.iter_mut().map(Batches::give_way).sum::<u64>();
+            let newest = &mut outboxes[number];
+            let first = newest.push(&[1; 1000]);
+            assert_eq!(first, 0, "{number}");
+            lost += (0..10_000).map(|_| newest.push(&[1; 1000])).sum::<u64>();
+            assert!(budget.bytes() <= 4_000_000);
+        }
+        let waiting: u64 = outboxes.iter_mut().map(Batches::clear).sum();
+        assert_eq!(waiting + lost, 20 * 10_001);
     }
 }

@@ -12,7 +12,7 @@ hydrant_engine::counters! {
         Extra = "extra", "Messages beyond the first that one record became (a v2 gauge of several metrics).";
         Messages = "messages", "Messages made of records.";
         NoForm = "no_form", "Records that the frontend's protocol has no form for (a v2 event in v1).";
-        Unselected = "unselected", "Records that no session selected.";
+        Unselected = "unselected", "Records that no session selected, and those meant for a session that has just left.";
     }
 }
 
@@ -20,7 +20,7 @@ hydrant_engine::counters! {
     /// What a session counts.
     SessionCounter {
         Selected = "selected", "Messages meant for the session.";
-        Delivered = "delivered", "Messages handed to the kernel for the session.";
+        Delivered = "delivered", "Messages handed to the session's connection: to the kernel or, for gRPC, to HTTP/2. What lies there is lost, and not counted, if the connection breaks.";
         OutboxFull = "outbox_full", "Messages lost, oldest first, because the session's outbox was full.";
         Slow = "slow_consumer", "Messages that waited when the session was closed for taking nothing.";
         Gone = "session_gone", "Messages that waited when the session's peer was gone or we stopped.";

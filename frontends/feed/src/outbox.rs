@@ -10,11 +10,21 @@ pub const MESSAGE_OVERHEAD_BYTES: usize = size_of::<Bytes>();
 
 /// What all outboxes of a worker may hold together: each may be large, not all at once.
 ///
+/// Half of it goes to who comes first. The other half is divided into equal shares, one an outbox,
+/// which nobody else can use up: a reader that takes nothing costs only itself.
+///
+/// **Invariant: `bytes ≤ bytes_max`.** As long as no outbox is added, those over their share hold
+/// no more than what is not shared out to others, so that there is room for every share.
+///
 /// Atomic only so that an outbox can be sent; the worker's one thread adds and takes.
 #[derive(Debug)]
 pub struct Budget {
     bytes: AtomicUsize,
     bytes_max: usize,
+    outbox_count: AtomicUsize,
+    share_bytes: AtomicUsize,
+    /// All but the shares of the other outboxes.
+    unshared_bytes: AtomicUsize,
 }
 
 impl Budget {
@@ -23,6 +33,9 @@ impl Budget {
         Arc::new(Self {
             bytes: AtomicUsize::new(0),
             bytes_max,
+            outbox_count: AtomicUsize::new(0),
+            share_bytes: AtomicUsize::new(bytes_max / 2),
+            unshared_bytes: AtomicUsize::new(bytes_max),
         })
     }
 
@@ -31,19 +44,63 @@ impl Budget {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether so much more fits.
-    pub fn has_room(&self, bytes: usize) -> bool {
-        self.bytes() + bytes <= self.bytes_max
+    /// Whether so much is in use that an outbox over its share gets nothing more.
+    pub fn is_short(&self) -> bool {
+        self.bytes() > self.unshared_bytes()
+    }
+
+    /// Whether an outbox that holds `own` bytes may take so many more.
+    pub(crate) fn has_room(&self, own: usize, more: usize) -> bool {
+        let bytes = self.bytes() + more;
+        bytes <= self.unshared_bytes()
+            || bytes <= self.bytes_max && own + more <= self.share_bytes()
+    }
+
+    /// Whether there would be room if the outbox gave up all its own.
+    pub(crate) fn could_have_room(&self, own: usize, more: usize) -> bool {
+        let bytes = self.bytes() - own + more;
+        bytes <= self.unshared_bytes() || bytes <= self.bytes_max && more <= self.share_bytes()
+    }
+
+    /// Whether an outbox that holds so much would have to give something up.
+    pub(crate) fn is_over_share(&self, own: usize) -> bool {
+        self.is_short() && own > self.share_bytes()
+    }
+
+    /// One more outbox.
+    pub(crate) fn open(&self) {
+        self.share_out(self.outbox_count.load(Ordering::Relaxed) + 1);
+    }
+
+    /// One outbox less, which has given all back.
+    pub(crate) fn close(&self) {
+        self.share_out(self.outbox_count.load(Ordering::Relaxed) - 1);
+    }
+
+    fn share_out(&self, outbox_count: usize) {
+        let share = self.bytes_max / 2 / outbox_count.max(1);
+        let unshared = self.bytes_max - share * outbox_count.saturating_sub(1);
+        self.outbox_count.store(outbox_count, Ordering::Relaxed);
+        self.share_bytes.store(share, Ordering::Relaxed);
+        self.unshared_bytes.store(unshared, Ordering::Relaxed);
     }
 
     /// Takes so much of it.
-    pub fn add(&self, bytes: usize) {
+    pub(crate) fn add(&self, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Gives so much of it back.
-    pub fn give_back(&self, bytes: usize) {
+    pub(crate) fn give_back(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn share_bytes(&self) -> usize {
+        self.share_bytes.load(Ordering::Relaxed)
+    }
+
+    fn unshared_bytes(&self) -> usize {
+        self.unshared_bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -67,6 +124,7 @@ impl Outbox {
 
     /// An empty outbox for at most `bytes_max`, as far as the budget allows.
     pub fn within(budget: Arc<Budget>, bytes_max: usize) -> Self {
+        budget.open();
         Self {
             messages: VecDeque::new(),
             bytes: 0,
@@ -75,28 +133,34 @@ impl Outbox {
         }
     }
 
-    /// Adds a message and makes room for it. Returns how many messages were lost for that, the new
-    /// one among them if it is larger than the whole outbox.
+    /// Adds a message and makes room for it. Returns how many messages were lost for that, its own
+    /// oldest; only the new one if even all of them would not make room.
     #[must_use = "lost messages are counted"]
     pub fn push(&mut self, message: Bytes) -> u64 {
         let size = message.len() + MESSAGE_OVERHEAD_BYTES;
-        if size > self.bytes_max {
+        let lost = if self.has_room(size) {
+            0
+        } else if size > self.bytes_max || !self.budget.could_have_room(self.bytes, size) {
             return 1;
-        }
-        let mut lost = 0;
-        while !self.has_room(size) {
-            lost += 1;
-            if self.pop().is_none() {
-                return lost; // Others use the whole budget: the new message is the one lost.
-            }
-        }
+        } else {
+            self.make_room(size)
+        };
         self.add(size);
         self.messages.push_back(message);
         lost
     }
 
+    #[cold]
+    fn make_room(&mut self, size: usize) -> u64 {
+        let mut lost = 0;
+        while !self.has_room(size) && self.pop().is_some() {
+            lost += 1;
+        }
+        lost
+    }
+
     fn has_room(&self, size: usize) -> bool {
-        self.bytes + size <= self.bytes_max && self.budget.has_room(size)
+        self.bytes + size <= self.bytes_max && self.budget.has_room(self.bytes, size)
     }
 
     fn add(&mut self, size: usize) {
@@ -137,6 +201,7 @@ impl Outbox {
 impl Drop for Outbox {
     fn drop(&mut self) {
         self.budget.give_back(self.bytes);
+        self.budget.close();
     }
 }
 
@@ -177,25 +242,46 @@ mod tests {
     fn a_budget_is_shared_and_comes_back() {
         let size = 100 + MESSAGE_OVERHEAD_BYTES;
         let message = Bytes::from(vec![0; 100]);
-        let budget = Budget::new(3 * size);
+        let budget = Budget::new(8 * size);
         let mut first = Outbox::within(budget.clone(), 10 * size);
+        let push = |outbox: &mut Outbox, count| {
+            let lost = (0..count).map(|_| outbox.push(message.clone()));
+            lost.sum::<u64>()
+        };
+        assert_eq!(push(&mut first, 9), 1, "alone it has all");
         let mut second = Outbox::within(budget.clone(), 10 * size);
-        assert_eq!((0..3).map(|_| first.push(message.clone())).sum::<u64>(), 0);
-        assert_eq!(
-            second.push(message.clone()),
-            1,
-            "nothing of its own to give up"
-        );
-        assert_eq!(first.push(message.clone()), 1, "its oldest makes room");
-        assert_eq!(
-            (first.len(), second.len(), budget.bytes()),
-            (3, 0, 3 * size)
-        );
-        first.pop();
-        assert_eq!(second.push(message), 0);
+        assert_eq!(push(&mut second, 1), 1, "nothing of its own to give up");
+        assert_eq!(push(&mut first, 1), 3, "it leaves the other's share");
+        assert_eq!(push(&mut second, 3), 1, "its share is two");
+        assert_eq!((first.len(), second.len()), (6, 2));
+        assert_eq!(push(&mut first, 1), 3, "over its share it makes room");
+        assert_eq!((first.len(), second.len()), (4, 2));
         drop(first);
-        assert_eq!(budget.bytes(), size);
-        assert_eq!(second.clear(), 1);
+        assert_eq!(budget.bytes(), 2 * size);
+        assert_eq!(push(&mut second, 6), 0);
+        assert_eq!(second.clear(), 8);
         assert_eq!(budget.bytes(), 0);
+    }
+
+    #[test]
+    fn who_takes_nothing_costs_nobody_else_anything() {
+        let message = Bytes::from(vec![0; 1000]);
+        let budget = Budget::new(120_000);
+        let outbox = |_| Outbox::within(budget.clone(), 60_000);
+        let mut stalled: Vec<_> = (0..5).map(outbox).collect();
+        let mut healthy = outbox(5);
+        let mut lost = 0;
+        for _ in 0..1_000 {
+            let outboxes = stalled.iter_mut();
+            lost += outboxes
+                .map(|outbox| outbox.push(message.clone()))
+                .sum::<u64>();
+            for _ in 0..9 {
+                assert_eq!(healthy.push(message.clone()), 0);
+            }
+            assert!(budget.bytes() <= 120_000);
+            while healthy.pop().is_some() {}
+        }
+        assert!(lost > 4_000);
     }
 }

@@ -1,5 +1,6 @@
 //! What a v1 subscriber asks for, as the Traffic Controller's API lets it.
 
+use hydrant_engine::decode;
 use hydrant_engine::record::{Kind, KindSet, Record, Version, source_hash};
 use hydrant_engine::route::Demand;
 use hydrant_proto::{v1, v1_app_id};
@@ -113,11 +114,40 @@ impl Selector {
     pub fn selects(&self, message: &[u8]) -> bool {
         match self {
             Self::Firehose(_) => true,
-            Self::App { id, .. } => {
-                v1::Envelope::decode(message).is_ok_and(|envelope| v1_app_id(&envelope) == *id)
-            }
+            Self::App { id, .. } => log_app_id(message).map_or_else(
+                || v1::Envelope::decode(message).is_ok_and(|envelope| v1_app_id(&envelope) == *id),
+                |app_id| app_id == id.as_bytes(),
+            ),
         }
     }
+}
+
+/// Fields of a v1 envelope and of its log.
+const EVENT_TYPE: u64 = 2;
+const LOG_MESSAGE: u64 = 8;
+const HTTP_START_STOP: u64 = 7;
+const CONTAINER_METRIC: u64 = 12;
+const APP_ID: u64 = 4;
+/// The field that says so: its key and the type.
+const TYPE_IS_LOG: [u8; 2] = [0x10, 5];
+
+/// The app id of a log, if a look at the bytes finds it: one event, a log, that has one.
+fn log_app_id(message: &[u8]) -> Option<&[u8]> {
+    let mut types = decode::whole_fields(message).filter(|(field, _)| *field == EVENT_TYPE);
+    if types.next() != Some((EVENT_TYPE, &TYPE_IS_LOG)) || types.next().is_some() {
+        return None;
+    }
+    let mut log = None;
+    for (field, bytes) in decode::fields(message) {
+        match field {
+            LOG_MESSAGE if log.is_none() => log = Some(bytes),
+            LOG_MESSAGE | HTTP_START_STOP | CONTAINER_METRIC => return None,
+            _ => {}
+        }
+    }
+    let mut ids = decode::fields(log?).filter(|(field, _)| *field == APP_ID);
+    let (_, id) = ids.next()?;
+    ids.next().is_none().then_some(id)
 }
 
 /// Whether a record needs no conversion for v1 sessions.
@@ -129,8 +159,8 @@ pub fn is_v1(record: &Record<'_>) -> bool {
 mod tests {
     use super::*;
     use hydrant_engine::clock::UnixNanos;
-    use hydrant_engine::decode;
     use hydrant_engine::record::SourceRule;
+    use proptest::prelude::*;
 
     fn selects(selector: &Selector, envelope: &v1::Envelope) -> bool {
         let bytes = envelope.encode_to_vec();
@@ -209,5 +239,45 @@ mod tests {
             source_hash: source_hash(b"a"),
         };
         assert!(!selects(&forged, &log("a")));
+    }
+
+    proptest! {
+        #[test]
+        fn a_look_at_the_bytes_finds_what_decoding_finds(
+            kind in 0..12_i32,
+            app_id in proptest::option::of("[ab]{0,2}"),
+            twice in proptest::option::of("[ab]{0,2}"),
+            others in any::<[bool; 3]>(),
+        ) {
+            let log = |app_id: Option<String>| v1::LogMessage {
+                app_id,
+                ..Default::default()
+            };
+            let envelope = v1::Envelope {
+                event_type: kind,
+                log_message: Some(log(app_id)),
+                http_start_stop: others[0].then(Default::default),
+                container_metric: others[1].then(Default::default),
+                counter_event: others[2].then(Default::default),
+                ..Default::default()
+            };
+            let mut bytes = envelope.encode_to_vec();
+            if let Some(twice) = twice {
+                let again = v1::Envelope {
+                    event_type: kind,
+                    log_message: Some(log(Some(twice))),
+                    ..Default::default()
+                };
+                bytes.extend(again.encode_to_vec());
+            }
+            let decoded = v1::Envelope::decode(&*bytes).unwrap();
+            let app_id = v1_app_id(&decoded);
+            if let Some(found) = log_app_id(&bytes) {
+                prop_assert_eq!(found, app_id.as_bytes());
+            }
+            for id in ["", "a", "b", "ab", "system"] {
+                prop_assert_eq!(Selector::app(id).selects(&bytes), app_id == id);
+            }
+        }
     }
 }

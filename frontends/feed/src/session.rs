@@ -1,15 +1,19 @@
 //! Who is served: a register that metrics and dumps look at.
 
-use crate::counters::{FeedCounters, SessionCounters};
+use crate::counters::{FeedCounters, SessionCounter, SessionCounters};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Most characters of a session's name and of its peer.
+const SHOWN_CHARS_MAX: usize = 200;
 
 /// What anybody may see of a session.
 #[derive(Debug)]
 pub struct SessionState {
-    /// What it takes: the path of a WebSocket, the URL of a drain without its secrets.
+    /// What it takes: the path of a WebSocket, the URL of a drain without its secrets. Readers
+    /// choose much of it, and metrics repeat it, so it is cut to 200 characters.
     pub name: String,
-    /// Where it is, as `address:port`.
+    /// Where it is, as `address:port`. Cut to 200 characters too.
     pub peer: String,
     /// What it counted.
     pub counters: SessionCounters,
@@ -20,8 +24,8 @@ impl SessionState {
     /// A session that has counted nothing.
     pub fn new(name: String, peer: String) -> Self {
         Self {
-            name,
-            peer,
+            name: cut(name),
+            peer: cut(peer),
             counters: SessionCounters::default(),
             note: Mutex::default(),
         }
@@ -58,6 +62,8 @@ struct Sessions {
     open: BTreeMap<u64, Arc<SessionState>>,
     /// Sums over the sessions that are over, by name of what they took.
     over: BTreeMap<String, Arc<SessionCounters>>,
+    /// How many of them were closed for taking nothing while something waited.
+    slow: u64,
 }
 
 impl FrontendState {
@@ -100,6 +106,8 @@ impl FrontendState {
     pub fn close(&self, number: u64, endpoint: &str) {
         let mut sessions = lock(&self.sessions);
         if let Some(session) = sessions.open.remove(&number) {
+            let is_slow = session.counters.get(SessionCounter::Slow) > 0;
+            sessions.slow += u64::from(is_slow);
             sessions
                 .over
                 .entry(endpoint.to_owned())
@@ -108,9 +116,19 @@ impl FrontendState {
         }
     }
 
+    /// How many sessions are open.
+    pub fn session_count(&self) -> usize {
+        lock(&self.sessions).open.len()
+    }
+
     /// The sessions that are open, in the order in which they came.
     pub fn sessions(&self) -> Vec<Arc<SessionState>> {
         lock(&self.sessions).open.values().cloned().collect()
+    }
+
+    /// How many sessions were closed for taking nothing while something waited for them.
+    pub fn slow_sessions(&self) -> u64 {
+        lock(&self.sessions).slow
     }
 
     /// Sums over the sessions that are over.
@@ -124,6 +142,21 @@ impl FrontendState {
     }
 }
 
+/// An ellipsis is in the place of what is too much.
+fn cut(mut text: String) -> String {
+    if text.chars().nth(SHOWN_CHARS_MAX).is_some() {
+        let kept: usize = text
+            .chars()
+            .take(SHOWN_CHARS_MAX - 1)
+            .map(char::len_utf8)
+            .sum();
+        text.truncate(kept);
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
+}
+
 /// Nothing is left half-done under these locks, so a panic elsewhere does not matter.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -132,7 +165,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counters::SessionCounter;
 
     #[test]
     fn a_session_that_is_over_leaves_its_counts() {
@@ -149,5 +181,33 @@ mod tests {
         assert_eq!(over.len(), 1);
         assert_eq!(over[0].0, "firehose");
         assert_eq!(over[0].1.get(SessionCounter::Selected), 4);
+    }
+
+    #[test]
+    fn slow_sessions_are_counted_apart_from_what_they_lost() {
+        let state = FrontendState::new("websocket", None);
+        for lost in [0, 1, 100] {
+            let session = Arc::new(SessionState::new("/firehose/a".into(), "1.2.3.4:5".into()));
+            session.counters.add(SessionCounter::Slow, lost);
+            session.counters.add(SessionCounter::Gone, 1);
+            let number = state.open(session);
+            state.close(number, "firehose");
+            state.close(number, "firehose");
+        }
+        assert_eq!(state.slow_sessions(), 2);
+    }
+
+    #[test]
+    fn what_is_shown_of_a_session_is_bounded() {
+        let shown = |text: String| {
+            let session = SessionState::new(text.clone(), text);
+            assert_eq!(session.name, session.peer);
+            session.name
+        };
+        let whole = "é".repeat(200);
+        assert_eq!(shown(whole.clone()), whole);
+        assert_eq!(shown(whole + "é"), "é".repeat(199) + "…");
+        let long = shown(format!("a{}", "\u{10ffff}".repeat(60_000)));
+        assert_eq!((long.chars().count(), long.len()), (200, 1 + 198 * 4 + 3));
     }
 }

@@ -1,16 +1,13 @@
 //! What an operator may set of the gateway.
 
-mod access;
-
-pub use access::{AccessConfig, CapiConfig, Secret, UaaConfig};
-
+use hydrant_access::{AccessConfig, Keys};
 use hydrant_engine::config::ConfigError;
+use hydrant_http::HttpsFiles;
 use hydrant_rpc::tls::TlsFiles;
 use serde::Deserialize;
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 
 /// The `[gateway]` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -23,7 +20,8 @@ pub struct GatewayConfig {
     pub tls: Option<HttpsFiles>,
     /// Where logs come from.
     pub provider: ProviderConfig,
-    /// Who may read. Default: everybody, for loopback only.
+    /// Who may read. Default: everybody, for loopback only. Remembers nothing by default, as
+    /// upstream.
     pub access: Option<AccessConfig>,
     /// A stream ends after this time, with an event that says so; 0: never. Default: 0; upstream:
     /// 840000 (14 minutes).
@@ -39,16 +37,6 @@ pub struct GatewayConfig {
     /// Allows what is otherwise for loopback only: to listen without TLS or without access control,
     /// and to send tokens or fetch logs without TLS. Default: false.
     pub insecure: bool,
-}
-
-/// The `[gateway.tls]` table.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HttpsFiles {
-    /// PEM file of the certificate, followed by those between it and the CA.
-    pub cert_file: PathBuf,
-    /// PEM file of its key.
-    pub key_file: PathBuf,
 }
 
 /// The `[gateway.provider]` table.
@@ -105,9 +93,7 @@ impl GatewayConfig {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_address()?;
         self.provider.check(self.insecure)?;
-        if let Some(access) = &self.access {
-            access.check(self.insecure)?;
-        }
+        self.check_access()?;
         in_range(
             "gateway.stream_timeout_ms",
             &self.stream_timeout_ms,
@@ -115,6 +101,18 @@ impl GatewayConfig {
         )?;
         in_range("gateway.heartbeat_ms", &self.heartbeat_ms, &HEARTBEAT_MS)?;
         in_range("gateway.streams_max", &self.streams_max, &STREAMS)
+    }
+
+    fn check_access(&self) -> Result<(), ConfigError> {
+        let Some(access) = &self.access else {
+            return Ok(());
+        };
+        access.check(&Keys::GATEWAY, self.insecure)?;
+        if access.capi.external_address.is_none() {
+            let key = Keys::GATEWAY.capi_external_address;
+            return problem(key, "is needed: it knows whose service instances are whose");
+        }
+        Ok(())
     }
 
     fn check_address(&self) -> Result<(), ConfigError> {

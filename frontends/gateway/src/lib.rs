@@ -1,8 +1,7 @@
 //! The RLP gateway: `GET /v2/read` as server-sent events, for clients who do not speak gRPC.
 //!
-//! One thread. `server` takes connections, `read` decides what a request gets, `access` asks UAA and
-//! the Cloud Controller who may read, `provider` opens a stream of batches by gRPC, and `events`
-//! writes them as `json`.
+//! One thread, which serves HTTP. `read` decides what a request gets, `access` who may read,
+//! `provider` opens a stream of batches by gRPC, and `events` writes them as `json`.
 //!
 //! As upstream: the order in which a request is judged, answers to the byte, queries, events,
 //! protobuf's JSON, who may read. Not as upstream: a malformed envelope costs itself and not its
@@ -18,32 +17,28 @@ mod json;
 mod provider;
 mod query;
 mod read;
-mod server;
 mod state;
 mod timing;
 mod worker;
 
-pub use access::HttpsError;
-pub use config::{
-    AccessConfig, CapiConfig, GatewayConfig, HttpsFiles, ProviderConfig, Secret, UaaConfig,
-};
+pub use config::{GatewayConfig, ProviderConfig};
 pub use state::{GatewayCounter, GatewayState, Latency};
 
-use crate::access::Access;
 use crate::access_log::AccessLog;
 use crate::config::KEY_ADDRESS;
 use crate::provider::Provider;
 use crate::read::Reading;
 use crate::timing::Timing;
-use crate::worker::{Stopping, Worker};
+use crate::worker::Worker;
+use hydrant_access::{Access, Allowance, HttpsError};
 use hydrant_engine::config::ConfigError;
+use hydrant_http::{HttpsFiles, Stopper, stopping};
 use hydrant_rpc::tls::{ClientTls, Reloader, ServerTls, TlsError};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use std::time::Duration;
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +77,7 @@ pub struct Gateway {
     state: Arc<GatewayState>,
     tls: Option<ServerTls>,
     provider_tls: Option<ClientTls>,
-    stop: watch::Sender<Option<Instant>>,
+    stopper: Stopper,
     thread: JoinHandle<()>,
 }
 
@@ -104,7 +99,7 @@ fn start_with(
     let state = Arc::new(GatewayState::default());
     let tls = server_tls(config)?;
     let provider_tls = provider_tls(config)?;
-    let (stop, stopping) = watch::channel(None);
+    let (stopper, stopping) = stopping();
     let reading = Reading {
         access: access(config, timing, &state)?,
         provider: provider(config, provider_tls.clone(), timing)?,
@@ -112,7 +107,7 @@ fn start_with(
         streams_max: config.streams_max,
         state: state.clone(),
         access_log,
-        stopping: Stopping::new(stopping),
+        stopping,
     };
     let (listener, address) = listen(config.address)?;
     let worker = Worker::new(listener, tls.clone(), reading).map_err(StartError::Worker)?;
@@ -121,16 +116,14 @@ fn start_with(
         state,
         tls,
         provider_tls,
-        stop,
+        stopper,
         thread: worker.spawn().map_err(StartError::Worker)?,
     })
 }
 
 fn server_tls(config: &GatewayConfig) -> Result<Option<ServerTls>, StartError> {
-    let load =
-        |files: &HttpsFiles| ServerTls::load_without_client_auth(&files.cert_file, &files.key_file);
     let key = "gateway.tls";
-    let loaded = config.tls.as_ref().map(load).transpose();
+    let loaded = config.tls.as_ref().map(HttpsFiles::load).transpose();
     loaded.map_err(|error| StartError::Tls { key, error })
 }
 
@@ -161,7 +154,11 @@ fn access(
     timing: Timing,
     state: &Arc<GatewayState>,
 ) -> Result<Option<Access>, HttpsError> {
-    let make = |access| Access::new(access, timing.answer_timeout, state.clone());
+    let allowance = Allowance {
+        answer_timeout: timing.answer_timeout,
+        ..Allowance::default()
+    };
+    let make = |access| Access::new(access, allowance, state.access());
     config.access.as_ref().map(make).transpose()
 }
 
@@ -204,8 +201,7 @@ impl Gateway {
     /// # Errors
     /// The worker panicked.
     pub fn stop(self, deadline: Duration) -> io::Result<()> {
-        let at = Instant::now().checked_add(deadline);
-        self.stop.send_replace(at.or_else(|| Some(Instant::now())));
+        self.stopper.stop(deadline);
         match self.thread.join() {
             Ok(()) => Ok(()),
             Err(_) => Err(io::Error::other("the gateway's worker panicked")),

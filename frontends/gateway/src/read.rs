@@ -1,7 +1,7 @@
 //! What a request gets: `/v2/read` and nothing else. Judged in upstream's order: path, who asks,
 //! method, query, provider.
 
-use crate::access::Access;
+use crate::access;
 use crate::access_log::AccessLog;
 use crate::answer::{Answer, AnyBody, Refusal};
 use crate::events::{Events, Place};
@@ -9,8 +9,9 @@ use crate::provider::Provider;
 use crate::query::{Query, Unusable};
 use crate::state::{GatewayCounter, GatewayState};
 use crate::timing::Timing;
-use crate::worker::Stopping;
 use bytes::Bytes;
+use hydrant_access::Access;
+use hydrant_http::Stopping;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, Version};
@@ -75,7 +76,7 @@ impl Reading {
         };
         let authorization = request.headers().get(header::AUTHORIZATION);
         let source_ids: Vec<_> = query.source_ids().map(str::to_owned).collect();
-        access.allows(authorization, &source_ids).await
+        access::allows(access, authorization, &source_ids).await
     }
 
     async fn open(&self, wanted: Bytes) -> Result<AnyBody, Refusal> {

@@ -1,8 +1,10 @@
 //! What the gateway counts, for metrics to look at.
 
+use hydrant_access::{AccessState, Question};
 use hydrant_engine::counters::Block;
+use hydrant_http::Watch;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 hydrant_engine::counters! {
     /// What the gateway counts.
@@ -45,7 +47,7 @@ hydrant_engine::counters! {
 #[derive(Debug, Default)]
 pub struct GatewayState {
     counts: Block<{ GatewayCounter::ALL.len() }>,
-    latencies: [AtomicU64; Latency::ALL.len()],
+    access: Arc<AccessState>,
     streams_open: AtomicU64,
 }
 
@@ -57,7 +59,18 @@ impl GatewayState {
 
     /// Nanoseconds that the last request of this kind took; 0 before the first.
     pub fn latency_nanos(&self, latency: Latency) -> u64 {
-        self.latencies[latency as usize].load(Ordering::Relaxed)
+        let question = match latency {
+            Latency::Uaa => Question::CheckToken,
+            Latency::LogAccess => Question::LogAccess,
+            Latency::ServiceInstances => Question::ServiceInstance,
+            Latency::Apps | Latency::ListServiceInstances => return 0,
+        };
+        self.access.latency_nanos(question)
+    }
+
+    /// What was asked of UAA and the Cloud Controller.
+    pub fn access(&self) -> Arc<AccessState> {
+        self.access.clone()
     }
 
     /// Streams that are open now.
@@ -71,11 +84,6 @@ impl GatewayState {
 
     pub(crate) fn count(&self, counter: GatewayCounter) {
         self.add(counter, 1);
-    }
-
-    pub(crate) fn set_latency(&self, latency: Latency, took: Duration) {
-        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        self.latencies[latency as usize].store(nanos, Ordering::Relaxed);
     }
 
     /// Takes one of the places for streams, if one of `streams_max` is free.
@@ -94,6 +102,20 @@ impl GatewayState {
     }
 }
 
+impl Watch for GatewayState {
+    fn connection(&self) {
+        self.count(GatewayCounter::Connections);
+    }
+
+    fn tls_failed(&self) {
+        self.count(GatewayCounter::TlsFailed);
+    }
+
+    fn plain_http(&self) {
+        self.count(GatewayCounter::PlainHttp);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,14 +129,5 @@ mod tests {
         state.stream_ends();
         assert_eq!(state.streams_open(), 1);
         assert!(state.stream_opens(2));
-    }
-
-    #[test]
-    fn a_latency_is_the_last_one() {
-        let state = GatewayState::default();
-        state.set_latency(Latency::Uaa, Duration::from_nanos(7));
-        state.set_latency(Latency::Uaa, Duration::from_micros(5));
-        assert_eq!(state.latency_nanos(Latency::Uaa), 5_000);
-        assert_eq!(state.latency_nanos(Latency::LogAccess), 0);
     }
 }

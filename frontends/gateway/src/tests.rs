@@ -4,7 +4,6 @@ mod access;
 mod certificates;
 mod client;
 mod logging;
-mod peers;
 mod provider;
 mod refusals;
 mod rig;

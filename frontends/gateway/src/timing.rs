@@ -1,9 +1,9 @@
 //! How long things may take. Tests are in a hurry.
 
-use crate::access::ANSWER_TIMEOUT;
 use crate::config::GatewayConfig;
 use crate::provider::OPEN_TIMEOUT;
-use crate::server::HEAD_TIMEOUT;
+use hydrant_access::Allowance;
+use hydrant_http::HEAD_TIMEOUT;
 use std::time::Duration;
 
 /// All periods of the gateway.
@@ -28,7 +28,7 @@ impl Timing {
         Self {
             heartbeat: Duration::from_millis(config.heartbeat_ms),
             stream_timeout: is_limited.then(|| Duration::from_millis(stream_timeout_ms)),
-            answer_timeout: ANSWER_TIMEOUT,
+            answer_timeout: Allowance::default().answer_timeout,
             open_timeout: OPEN_TIMEOUT,
             head_timeout: HEAD_TIMEOUT,
         }

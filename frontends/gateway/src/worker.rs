@@ -1,41 +1,17 @@
 //! The worker: one thread, which takes connections until it is told to stop.
 
 use crate::read::Reading;
-use crate::server;
+use hydrant_http::{Limits, serve};
 use hydrant_rpc::tls::ServerTls;
 use std::io;
 use std::net::TcpListener as Listener;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
-use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout_at;
 
 /// Connections beside those with a stream: those that ask for one, and those that idle.
 const CONNECTIONS_BESIDE: u32 = 1024;
-
-/// Knows when it is time to stop: when a deadline is set, or nobody is left to set it.
-#[derive(Clone, Debug)]
-pub(crate) struct Stopping(watch::Receiver<Option<Instant>>);
-
-impl Stopping {
-    pub(crate) const fn new(deadline: watch::Receiver<Option<Instant>>) -> Self {
-        Self(deadline)
-    }
-
-    /// Waits until it is time.
-    pub(crate) async fn begun(&mut self) {
-        self.0.wait_for(Option::is_some).await.ok();
-    }
-
-    /// Until when to wait for what is under way.
-    fn deadline(&self) -> Instant {
-        let deadline = *self.0.borrow();
-        deadline.unwrap_or_else(Instant::now)
-    }
-}
 
 /// All that the worker's thread takes over.
 pub(crate) struct Worker {
@@ -73,16 +49,23 @@ impl Worker {
     }
 
     fn work(self) {
-        let connections_max = self.reading.streams_max.saturating_add(CONNECTIONS_BESIDE);
-        let stopping = self.reading.stopping.clone();
-        self.runtime.block_on(async {
-            let places = Arc::new(Semaphore::new(server::index(connections_max)));
-            server::accept(self.listener, self.tls, self.reading, places.clone()).await;
-            // All places are free again once all connections are over.
-            let over = places.acquire_many(connections_max);
-            timeout_at(stopping.deadline().into(), over).await.ok();
-        });
+        let Self {
+            runtime,
+            listener,
+            tls,
+            reading,
+        } = self;
+        let limits = Limits {
+            head_timeout: reading.timing.head_timeout,
+            ..Limits::new(reading.streams_max.saturating_add(CONNECTIONS_BESIDE))
+        };
+        let (watch, stopping) = (reading.state.clone(), reading.stopping.clone());
+        let service = move |request, peer| {
+            let reading = reading.clone();
+            async move { reading.answer(request, peer).await }
+        };
+        runtime.block_on(serve(listener, tls, limits, watch, service, stopping));
         // A name that is still being looked up is not waited for.
-        self.runtime.shutdown_background();
+        runtime.shutdown_background();
     }
 }

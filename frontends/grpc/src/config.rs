@@ -28,9 +28,11 @@ pub struct GrpcConfig {
     /// Envelopes that may wait for one session, in bytes; beyond that its oldest are lost. Default:
     /// 64 MiB.
     pub outbox_bytes: ByteSize,
-    /// Envelopes that may wait for all sessions of a worker together, in bytes. Default: 256 MiB.
+    /// Envelopes that may wait for all sessions of a worker together, in bytes. Half of it is for
+    /// who comes first, half is divided into equal shares that are always there. Default: 256 MiB.
     pub outboxes_bytes: ByteSize,
-    /// Streams of readers of a worker at a time; who comes after that is told so. Default: 1000.
+    /// Streams of readers of a worker at a time; who comes after that is told so. 0 refuses all.
+    /// Default: 1000.
     pub sessions_max: usize,
     /// Connections of a worker at a time; who comes after that waits. Default: 4096.
     pub connections_max: usize,
@@ -80,10 +82,12 @@ impl Default for GrpcConfig {
 }
 
 const WORKERS: RangeInclusive<usize> = 1..=32;
-/// The largest envelope waits beside another, however small the outbox.
+/// An envelope as large as UDP and TCP take them waits beside another, however small the outbox.
+/// One by gRPC may be of 10 MiB: it is lost (`lane_full`) if it takes more than half of a lane, or
+/// (`outbox_full`) more than an outbox, or than its share while the others' use up the rest.
 const OUTBOX_BYTES: RangeInclusive<u64> = 4 * FRAME_BYTES_MAX as u64..=1 << 32;
 const OUTBOXES_BYTES: RangeInclusive<u64> = 4 * FRAME_BYTES_MAX as u64..=1 << 40;
-const SESSIONS: RangeInclusive<usize> = 1..=100_000;
+const SESSIONS: RangeInclusive<usize> = 0..=100_000;
 const CONNECTIONS: RangeInclusive<usize> = 1..=100_000;
 
 /// The key of the address, for errors.
@@ -161,6 +165,11 @@ mod tests {
     }
 
     #[test]
+    fn there_may_be_no_readers_at_all() {
+        assert_eq!(problem("sessions_max = 0"), "");
+    }
+
+    #[test]
     fn plaintext_is_for_loopback() {
         assert_eq!(problem(""), "");
         assert!(problem("address = \"0.0.0.0:1\"").contains("grpc.insecure"));
@@ -178,7 +187,7 @@ mod tests {
             ("workers", "0"),
             ("outbox_bytes", "\"1 KiB\""),
             ("outboxes_bytes", "\"1 KiB\""),
-            ("sessions_max", "0"),
+            ("sessions_max", "100001"),
             ("connections_max", "0"),
         ] {
             let error = problem(&format!("{key} = {value}"));

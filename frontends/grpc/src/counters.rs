@@ -7,13 +7,14 @@ hydrant_engine::counters! {
     GrpcCounter {
         Connections = "connections", "TCP connections accepted.";
         TlsFailed = "tls_failed", "Connections closed because the TLS handshake failed or took too long.";
+        PrefaceLate = "preface_late", "Connections closed because the client did not begin with HTTP/2 in time.";
         StreamsOpened = "streams_opened", "Streams opened to send envelopes.";
         StreamsEnded = "streams_ended", "Streams of senders that they ended in order.";
         StreamsReset = "streams_reset", "Streams of senders that were reset or whose connection broke.";
         StreamsCut = "streams_cut", "Streams of senders that we ended: after a message over the limit, or because we stop.";
         SessionsOpened = "sessions_opened", "Streams opened to read envelopes.";
-        SessionsRejected = "sessions_rejected", "Streams of readers refused because there were too many.";
-        RequestsInvalid = "requests_invalid", "Streams of readers refused because their request was wrong.";
+        SessionsRejected = "sessions_rejected", "Streams of readers refused because there were too many, or their requests too large together.";
+        RequestsInvalid = "requests_invalid", "Streams of readers refused because their request was wrong, too large or too late.";
     }
 }
 

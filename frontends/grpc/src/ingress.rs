@@ -1,15 +1,16 @@
 //! Senders: what they send goes to the lanes as from any shard, without being decoded into objects.
 
 use crate::counters::{GrpcCounter, GrpcCounters};
-use crate::turns::Turns;
+use crate::register::stopping;
+use crate::turns::{Seat, Turns};
 use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::counters::{Counter, Loss};
 use hydrant_engine::engine::DrivenIntake;
 use hydrant_engine::ingest::Entry;
 use hydrant_engine::record::Version;
 use hydrant_rpc::batch::{Elements, elements};
-use hydrant_rpc::server::{Broken, Messages, answer, single};
-use std::sync::{Arc, Mutex, PoisonError};
+use hydrant_rpc::server::{Broken, Messages, Unfinished, answer, single};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tonic::Status;
 use tonic::body::Body;
@@ -21,10 +22,20 @@ const MESSAGE_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// The senders' services of a worker.
 #[derive(Clone, Debug)]
 pub(crate) struct Senders {
-    intake: Arc<Mutex<Option<DrivenIntake>>>,
+    shard: Arc<Mutex<Shard>>,
     turns: Arc<Turns>,
+    unfinished: Arc<Unfinished>,
     counters: Arc<GrpcCounters>,
     is_stopping: watch::Sender<bool>,
+}
+
+/// The worker's shard. It ends once it is to stop and every message is taken that was begun.
+#[derive(Debug)]
+struct Shard {
+    intake: Option<DrivenIntake>,
+    /// Messages that are being taken.
+    taking: usize,
+    is_stopping: bool,
 }
 
 /// How envelopes lie in a call's messages.
@@ -39,10 +50,20 @@ pub(crate) enum Wrapping {
 }
 
 impl Senders {
-    pub(crate) fn new(intake: DrivenIntake, counters: Arc<GrpcCounters>) -> Self {
+    pub(crate) fn new(
+        intake: DrivenIntake,
+        counters: Arc<GrpcCounters>,
+        unfinished: Arc<Unfinished>,
+    ) -> Self {
+        let shard = Shard {
+            intake: Some(intake),
+            taking: 0,
+            is_stopping: false,
+        };
         Self {
-            intake: Arc::new(Mutex::new(Some(intake))),
+            shard: Arc::new(Mutex::new(shard)),
             turns: Arc::default(),
+            unfinished,
             counters,
             is_stopping: watch::Sender::new(false),
         }
@@ -53,20 +74,21 @@ impl Senders {
         self.turns.clone()
     }
 
-    /// Ends all streams and the shard.
+    /// Ends all streams and the shard, but for the messages that are being taken.
     pub(crate) fn stop(&self) {
         self.is_stopping.send_replace(true);
-        let intake = self
-            .intake
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        drop(intake);
+        let mut shard = self.shard();
+        shard.is_stopping = true;
+        shard.end_if_done();
+    }
+
+    fn shard(&self) -> MutexGuard<'_, Shard> {
+        self.shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a call's messages until its sender ends it; what the sender is told then.
     pub(crate) async fn send(&self, wrapping: Wrapping, body: Body) -> Response<Body> {
-        let messages = Messages::new(body, MESSAGE_BYTES_MAX);
+        let messages = Messages::new(body, MESSAGE_BYTES_MAX, self.unfinished.clone());
         match (self.serve(messages, wrapping).await, wrapping) {
             // Upstream has OK without a `PushResponse` here, which strict clients refuse.
             (Ok(()), Wrapping::Data) => single(&[]),
@@ -78,19 +100,23 @@ impl Senders {
 
     async fn serve(&self, mut messages: Messages, wrapping: Wrapping) -> Result<(), Status> {
         let mut opened = Opened::new(&self.counters);
-        let mut stopping = self.is_stopping.subscribe();
+        let mut is_stopping = self.is_stopping.subscribe();
+        let mut seat = Seat::new(self.turns.clone());
         loop {
             let message = tokio::select! {
                 biased;
-                message = messages.next() => message,
-                _ = stopping.wait_for(|is_stopping| *is_stopping) => {
-                    return Err(opened.cut(stopping_status()));
+                _ = is_stopping.wait_for(|is_stopping| *is_stopping) => {
+                    return Err(opened.cut(stopping()));
                 }
+                message = messages.next() => message,
             };
             match message {
                 Ok(Some(message)) => {
-                    let taken = self.take(&message, wrapping).await;
-                    taken.map_err(|Stopped| opened.cut(stopping_status()))?;
+                    let Some(taking) = Taking::begin(&self.shard, Rest::of(&message, wrapping))
+                    else {
+                        return Err(opened.cut(stopping()));
+                    };
+                    taking.take(&mut seat).await;
                 }
                 Ok(None) => {
                     opened.ended();
@@ -99,30 +125,6 @@ impl Senders {
                 Err(broken) => return Err(self.broken(&mut opened, broken)),
             }
         }
-    }
-
-    /// Takes a message in as many turns as it needs.
-    async fn take(&self, message: &[u8], wrapping: Wrapping) -> Result<(), Stopped> {
-        let mut rest = Rest::of(message, wrapping);
-        while self.turn(&mut rest)? {
-            self.turns.next().await;
-        }
-        Ok(())
-    }
-
-    /// A turn of the shard: as much of a message as the turn has room for. Whether something is left.
-    fn turn(&self, rest: &mut Rest<'_>) -> Result<bool, Stopped> {
-        let mut intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
-        let intake = intake.as_mut().ok_or(Stopped)?;
-        let (mut room, before) = (self.turns.room(), rest.bytes());
-        intake.start_turn(UnixNanos::now());
-        while rest.is_left() && room.has_more(before - rest.bytes()) {
-            rest.take_one(intake);
-        }
-        intake.count(Counter::BytesReceived, (before - rest.bytes()) as u64);
-        self.turns.take(&room, before - rest.bytes());
-        intake.commit();
-        Ok(rest.is_left())
     }
 
     fn broken(&self, opened: &mut Opened<'_>, broken: Broken) -> Status {
@@ -139,24 +141,82 @@ impl Senders {
                 self.lost(Loss::FrameCut);
                 status
             }
+            Broken::Late(status) => {
+                self.lost(Loss::FrameCut);
+                opened.cut(status)
+            }
             Broken::Reset(status) => status,
         }
     }
 
     fn lost(&self, loss: Loss) {
-        let intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(intake) = intake.as_ref() {
+        if let Some(intake) = &self.shard().intake {
             intake.lost(loss);
         }
     }
 }
 
-/// The shard has stopped, and what was left of the message is not taken.
-#[derive(Debug)]
-struct Stopped;
+impl Shard {
+    fn end_if_done(&mut self) {
+        if self.is_stopping && self.taking == 0 {
+            self.intake = None;
+        }
+    }
+}
 
-fn stopping_status() -> Status {
-    Status::unavailable("the server is stopping")
+/// A message that is being taken. What is left of it when this is dropped is lost.
+struct Taking<'m> {
+    shard: &'m Mutex<Shard>,
+    rest: Rest<'m>,
+}
+
+impl<'m> Taking<'m> {
+    /// Nothing if the shard has stopped: then the message has not come in.
+    fn begin(shard: &'m Mutex<Shard>, rest: Rest<'m>) -> Option<Self> {
+        let mut locked = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        locked.intake.as_ref()?;
+        locked.taking += 1;
+        drop(locked);
+        Some(Self { shard, rest })
+    }
+
+    /// Takes the message in as many turns as it needs. Does not end before, even if the shard is to
+    /// stop: it has come, and its sender is not told what became of it.
+    async fn take(mut self, seat: &mut Seat) {
+        while self.turn(seat) {
+            seat.next().await;
+        }
+    }
+
+    /// A turn of the shard: as much of a message as it has room for. Whether something is left.
+    fn turn(&mut self, seat: &mut Seat) -> bool {
+        let mut shard = self.shard.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(intake) = shard.intake.as_mut() else {
+            return false; // It is there as long as something is being taken.
+        };
+        let rest = &mut self.rest;
+        let (mut room, before) = (seat.room(), rest.bytes());
+        intake.start_turn(UnixNanos::now());
+        while rest.is_left() && room.has_more(before - rest.bytes()) {
+            rest.take_one(intake);
+        }
+        intake.count(Counter::BytesReceived, (before - rest.bytes()) as u64);
+        seat.take(&room, before - rest.bytes());
+        intake.commit();
+        rest.is_left()
+    }
+}
+
+impl Drop for Taking<'_> {
+    /// Something is left if the sender resets its stream before it is its turn.
+    fn drop(&mut self) {
+        let mut shard = self.shard.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(intake) = &shard.intake {
+            self.rest.lose_all(intake);
+        }
+        shard.taking -= 1;
+        shard.end_if_done();
+    }
 }
 
 /// What is left of a message.
@@ -206,6 +266,18 @@ impl<'m> Rest<'m> {
                 Some(Err(_)) => intake.lost(Loss::Batch),
                 None => {}
             },
+        }
+    }
+
+    /// Counts each envelope that is left as one that was cut off.
+    fn lose_all(&mut self, intake: &DrivenIntake) {
+        match self {
+            Self::Whole(_, message) => {
+                if message.take().is_some() {
+                    intake.lost(Loss::FrameCut);
+                }
+            }
+            Self::Elements(_, elements) => elements.for_each(|_| intake.lost(Loss::FrameCut)),
         }
     }
 }

@@ -5,18 +5,18 @@ use crate::counters::{GrpcCounter, GrpcCounters};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use hydrant_rpc::tls::ServerTls;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener as Listener};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
@@ -25,6 +25,12 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After accepting failed, such as for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 const BACKLOG: i32 = 1024;
+/// How long a client may take to begin with HTTP/2 once it can.
+const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
+/// RFC 9113, section 3.4: what a client sends first.
+const PREFACE_BYTES: usize = 24;
+/// How soon a silent connection is asked whether its client is there, as Go does.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(15);
 /// How long a client may take for the last that we sent, and to close its end.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -64,6 +70,16 @@ pub(crate) struct Connection {
     /// Taken when it is dropped.
     open: Option<Open>,
     peer: Option<SocketAddr>,
+    /// Until it has come.
+    preface: Option<Preface>,
+}
+
+/// What a client must send before we keep its connection.
+#[derive(Debug)]
+struct Preface {
+    bytes_left: usize,
+    deadline: Pin<Box<Sleep>>,
+    counters: Arc<GrpcCounters>,
 }
 
 #[derive(Debug)]
@@ -116,8 +132,7 @@ pub(crate) async fn accept(
             continue;
         };
         counters.count(GrpcCounter::Connections);
-        // It costs latency, not the connection, if this cannot be set.
-        stream.set_nodelay(true).ok();
+        prepare(&stream);
         let (tls, ready, counters) = (tls.clone(), ready.clone(), counters.clone());
         tokio::spawn(async move {
             let Some(stream) = secured(stream, tls).await else {
@@ -131,11 +146,21 @@ pub(crate) async fn accept(
             let connection = Connection {
                 open: Some(open),
                 peer: Some(peer),
+                preface: Some(Preface::within(PREFACE_TIMEOUT, counters)),
             };
             // It is not served any more if we stop.
             ready.send(connection).await.ok();
         });
     }
+}
+
+/// It costs latency or the notice of a lost peer, not the connection, if this cannot be set.
+fn prepare(stream: &TcpStream) {
+    stream.set_nodelay(true).ok();
+    let keepalive = TcpKeepalive::new()
+        .with_time(TCP_KEEPALIVE)
+        .with_interval(TCP_KEEPALIVE);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive).ok();
 }
 
 async fn secured(stream: TcpStream, tls: Option<ServerTls>) -> Option<Secured> {
@@ -185,11 +210,56 @@ async fn linger(mut open: Open) {
     while let Ok(1..) = open.stream.read(&mut ignored).await {}
 }
 
+impl Preface {
+    fn within(timeout: Duration, counters: Arc<GrpcCounters>) -> Self {
+        Self {
+            bytes_left: PREFACE_BYTES,
+            deadline: Box::pin(sleep(timeout)),
+            counters,
+        }
+    }
+
+    /// What of it is left after so many bytes.
+    fn after(mut self, count: usize) -> Option<Self> {
+        self.bytes_left = self.bytes_left.saturating_sub(count);
+        (self.bytes_left > 0).then_some(self)
+    }
+
+    fn is_late(&mut self, context: &mut Context<'_>) -> bool {
+        let is_late = self.deadline.as_mut().poll(context).is_ready();
+        if is_late {
+            self.counters.count(GrpcCounter::PrefaceLate);
+        }
+        is_late
+    }
+}
+
 impl Connection {
     fn open(self: Pin<&mut Self>) -> io::Result<Pin<&mut Secured>> {
         let open = self.get_mut().open.as_mut();
         let open = open.ok_or(io::ErrorKind::NotConnected)?;
         Ok(Pin::new(&mut open.stream))
+    }
+
+    #[cold]
+    fn poll_first(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        if self
+            .preface
+            .as_mut()
+            .is_some_and(|preface| preface.is_late(context))
+        {
+            self.open = None; // There is nothing that the client should get.
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        ready!(Pin::new(&mut *self).open()?.poll_read(context, buffer))?;
+        let count = buffer.filled().len() - before;
+        self.preface = self.preface.take().and_then(|preface| preface.after(count));
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -200,6 +270,9 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.preface.is_some() {
+            return self.get_mut().poll_first(context, buffer);
+        }
         self.open()?.poll_read(context, buffer)
     }
 }
@@ -291,5 +364,86 @@ impl AsyncWrite for Secured {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block_on<T>(test: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(test)
+    }
+
+    /// A client, and its connection.
+    async fn connected(timeout: Duration) -> (TcpStream, Connection, Arc<GrpcCounters>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let connecting = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(connecting, listener.accept());
+        let counters = Arc::<GrpcCounters>::default();
+        let (stream, peer) = accepted.unwrap();
+        prepare(&stream);
+        let permit = Permits::new(1).free.acquire_owned().await.unwrap();
+        let open = Open {
+            stream: Secured::Plain(stream),
+            _permit: permit,
+        };
+        let connection = Connection {
+            open: Some(open),
+            peer: Some(peer),
+            preface: Some(Preface::within(timeout, counters.clone())),
+        };
+        (client.unwrap(), connection, counters)
+    }
+
+    #[test]
+    fn who_does_not_begin_in_time_is_not_kept() {
+        block_on(async {
+            let timeout = Duration::from_millis(20);
+            let (mut client, mut connection, counters) = connected(timeout).await;
+            client.write_all(&[b'P'; PREFACE_BYTES - 1]).await.unwrap();
+            let mut read = Vec::new();
+            let error = connection.read_to_end(&mut read).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert_eq!(counters.get(GrpcCounter::PrefaceLate), 1);
+            assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "it is closed");
+        });
+    }
+
+    #[test]
+    fn who_has_begun_may_take_its_time() {
+        block_on(async {
+            let timeout = Duration::from_millis(20);
+            let (mut client, mut connection, counters) = connected(timeout).await;
+            client.write_all(&[b'P'; PREFACE_BYTES]).await.unwrap();
+            connection
+                .read_exact(&mut [0; PREFACE_BYTES])
+                .await
+                .unwrap();
+            sleep(2 * timeout).await;
+            client.write_all(b"more").await.unwrap();
+            connection.read_exact(&mut [0; 4]).await.unwrap();
+            assert_eq!(counters.get(GrpcCounter::PrefaceLate), 0);
+        });
+    }
+
+    #[test]
+    fn a_silent_connection_is_asked_whether_its_client_is_there() {
+        block_on(async {
+            let (_client, connection, _) = connected(PREFACE_TIMEOUT).await;
+            let Some(Open {
+                stream: Secured::Plain(stream),
+                ..
+            }) = &connection.open
+            else {
+                panic!("it is open");
+            };
+            let socket = SockRef::from(stream);
+            assert!(socket.keepalive().unwrap());
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), TCP_KEEPALIVE);
+        });
     }
 }

@@ -89,10 +89,16 @@ impl Member {
         self.state.counters.add(counter, count);
     }
 
+    /// Gives its oldest up if it holds more than its share of what is short.
+    pub(crate) fn give_way(&self) {
+        let lost = self.batches().give_way();
+        self.count(SessionCounter::OutboxFull, lost);
+    }
+
     /// Gives all up that was selected and not delivered.
     pub(crate) fn lose_all(&self) {
-        self.batches().clear();
-        self.count(SessionCounter::Gone, self.state.counters.waiting());
+        let lost = self.batches().clear();
+        self.count(SessionCounter::Gone, lost);
     }
 
     #[inline]

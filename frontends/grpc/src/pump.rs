@@ -4,12 +4,12 @@ use crate::forms::Forms;
 use crate::member::Member;
 use crate::register::Register;
 use crate::request::Selection;
-use crate::table::{Group, Table};
+use crate::table::{Group, Table, Takers};
 use crate::turns::{ENVELOPES_MAX, Turns};
 use hydrant_engine::lanes::Place;
 use hydrant_engine::record::Record;
-use hydrant_feed::convert::v1_messages;
-use hydrant_feed::counters::FeedCounter;
+use hydrant_feed::convert::V1Form;
+use hydrant_feed::counters::{FeedCounter, SessionCounter, SessionCounters};
 use hydrant_feed::lanes::{BATCH_RECORDS_MAX, Lanes};
 use hydrant_feed::select::Selector;
 use hydrant_feed::select_v2::SelectorV2;
@@ -32,10 +32,12 @@ pub(crate) async fn run(mut lanes: Lanes, register: Arc<Register>, turns: Arc<Tu
                 }
             }
             () = turns.asked() => {}
+            () = pump.register.due() => {}
         }
         let mut batches = 0..BATCHES_MAX;
-        while batches.next().is_some() && pump.batch(&mut lanes) > 0 {}
+        let is_read_up = batches.any(|_| pump.batch(&mut lanes) == 0);
         pump.wake();
+        pump.register.settle(is_read_up);
         yield_now().await;
         turns.start();
     }
@@ -45,6 +47,7 @@ pub(crate) async fn run(mut lanes: Lanes, register: Arc<Register>, turns: Arc<Tu
 struct Pump {
     register: Arc<Register>,
     forms: Forms,
+    v1_form: V1Form,
     /// Groups that may take the record at hand.
     found: Vec<usize>,
     /// Members that were given something since they were woken.
@@ -65,6 +68,7 @@ impl Pump {
         Self {
             register,
             forms: Forms::default(),
+            v1_form: V1Form::default(),
             found: Vec::new(),
             given: Vec::new(),
         }
@@ -119,7 +123,14 @@ impl Pump {
         if !stored.is_some_and(|envelope| selector.selects(record, envelope)) {
             return;
         }
-        for member in group.takers(place, record, stored) {
+        let members = match group.takers(place, record, stored) {
+            Takers::Members(members) => members,
+            Takers::Departed(losses) => {
+                fate.messages = fate.messages.max(1);
+                return lose(losses);
+            }
+        };
+        for member in members {
             let Some(envelope) = self.forms.get(member.form, record) else {
                 continue;
             };
@@ -140,17 +151,26 @@ impl Pump {
         fate: &mut Fate,
     ) {
         let (mut made, mut is_taken) = (0, false);
-        v1_messages(record, |message| {
+        let given = &mut self.given;
+        self.v1_form.messages(record, |message| {
             made += 1;
             let groups = found.iter().map(|index| table.group(*index));
             for (group, selector) in groups.filter_map(v1_selector) {
                 if !selector.selects(message) {
                     continue;
                 }
-                for member in group.takers(place, record, None) {
+                let members = match group.takers(place, record, None) {
+                    Takers::Members(members) => members,
+                    Takers::Departed(losses) => {
+                        is_taken = true;
+                        lose(losses);
+                        continue;
+                    }
+                };
+                for member in members {
                     is_taken = true;
                     if member.give(message) {
-                        self.given.push(member.clone());
+                        given.push(member.clone());
                     }
                 }
             }
@@ -174,6 +194,12 @@ impl Pump {
             feed.add(FeedCounter::Unselected, 1);
         }
     }
+}
+
+/// Counts what was meant for a session that has gone.
+fn lose(losses: &SessionCounters) {
+    losses.add(SessionCounter::Selected, 1);
+    losses.add(SessionCounter::Gone, 1);
 }
 
 fn v1_selector(group: &Group) -> Option<(&Group, &Selector)> {

@@ -2,6 +2,8 @@
 
 use crate::config::Rules;
 use crate::forms::Form;
+use crate::group_key::{GroupId, GroupKey};
+use crate::limits::{check_id, check_same, check_v2};
 use hydrant_engine::record::{Kind, Record};
 use hydrant_engine::route::Demand;
 use hydrant_feed::batches::Packing;
@@ -9,15 +11,16 @@ use hydrant_feed::select::Selector;
 use hydrant_feed::select_v2::SelectorV2;
 use hydrant_proto::{plumbing, v2};
 use prost::Message;
+use std::collections::HashMap;
 use tonic::Status;
 
 /// What a session asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Subscription {
-    /// Each a subscription of its own.
-    pub(crate) selections: Vec<Selection>,
+    /// One a selector, each a subscription of its own.
+    pub(crate) keys: Vec<GroupKey>,
     /// Sessions with the same id, which is not empty, share each selection.
-    pub(crate) group: String,
+    pub(crate) group: GroupId,
     /// Orders the members of a group that is split by name.
     pub(crate) name: String,
     pub(crate) form: Form,
@@ -97,7 +100,8 @@ impl Subscription {
     /// What a call's request asks for.
     ///
     /// # Errors
-    /// The bytes are no request; as the Reverse Log Proxy, also if it selects nothing.
+    /// The bytes are no request, or it asks for too much; as the Reverse Log Proxy, also if it
+    /// selects nothing.
     pub(crate) fn of(bytes: &[u8], call: Call, rules: Rules) -> Result<Self, Status> {
         match call {
             Call::Subscribe | Call::BatchSubscribe => Self::v1(bytes, call),
@@ -112,9 +116,12 @@ impl Subscription {
     /// Of `plumbing.Doppler`'s calls.
     fn v1(bytes: &[u8], call: Call) -> Result<Self, Status> {
         let request = decoded::<plumbing::SubscriptionRequest>(bytes)?;
+        check_id("shard_id", request.shard_id.as_bytes())?;
+        let group = GroupId::new(&request.shard_id);
+        let selection = Selection::V1(v1_selector(request.filter));
         Ok(Self {
-            selections: vec![Selection::V1(v1_selector(request.filter))],
-            group: request.shard_id,
+            keys: vec![GroupKey::new(selection, &group)],
+            group,
             name: String::new(),
             form: Form::Stored,
             call,
@@ -123,14 +130,15 @@ impl Subscription {
 
     /// Of `loggregator.v2.Egress`'s calls: the requests of both have the same fields.
     fn v2(bytes: &[u8], call: Call, rules: Rules) -> Result<Self, Status> {
+        check_v2(bytes)?;
         let mut request = decoded::<v2::EgressBatchRequest>(bytes)?;
         if rules.is_proxy() {
             check_selectors(&mut request)?;
         }
-        let selectors = request.selectors.iter().filter_map(SelectorV2::of);
+        let group = GroupId::new(&request.shard_id);
         Ok(Self {
-            selections: selectors.map(Selection::V2).collect(),
-            group: request.shard_id,
+            keys: keys(&request.selectors, &group)?,
+            group,
             name: request.deterministic_name,
             form: match (rules.is_proxy(), request.use_preferred_tags) {
                 (false, _) => Form::Stored,
@@ -140,6 +148,20 @@ impl Subscription {
             call,
         })
     }
+}
+
+fn keys(selectors: &[v2::Selector], group: &GroupId) -> Result<Vec<GroupKey>, Status> {
+    let selectors = selectors.iter().filter_map(SelectorV2::of);
+    let keys: Vec<_> = selectors
+        .map(|selector| GroupKey::new(Selection::V2(selector), group))
+        .collect();
+    let mut counts = HashMap::new();
+    for key in &keys {
+        let count = counts.entry(key).or_insert(0);
+        *count += 1;
+        check_same(*count)?;
+    }
+    Ok(keys)
 }
 
 /// The Reverse Log Proxy's rules: the legacy selector counts if there is no other, and every
@@ -201,6 +223,11 @@ mod tests {
         Subscription::v2(&request.encode_to_vec(), Call::BatchedReceiver, rules)
     }
 
+    fn selections(request: &v2::EgressBatchRequest, rules: Rules) -> Vec<Selection> {
+        let keys = v2(request, rules).unwrap().keys;
+        keys.iter().map(|key| key.selection().clone()).collect()
+    }
+
     #[test]
     fn filters_of_the_doppler() {
         use plumbing::filter::Message;
@@ -223,14 +250,14 @@ mod tests {
     #[test]
     fn the_proxy_wants_selectors_and_the_doppler_does_not() {
         let none = v2::EgressBatchRequest::default();
-        assert_eq!(v2(&none, Rules::Doppler).unwrap().selections, []);
+        assert_eq!(selections(&none, Rules::Doppler), []);
         let error = v2(&none, Rules::ReverseLogProxy).unwrap_err();
         assert_eq!(error.message(), "Selectors cannot be empty");
         let empty = v2::EgressBatchRequest {
             selectors: vec![log("a"), v2::Selector::default()],
             ..Default::default()
         };
-        assert_eq!(v2(&empty, Rules::Doppler).unwrap().selections.len(), 1);
+        assert_eq!(selections(&empty, Rules::Doppler).len(), 1);
         let error = v2(&empty, Rules::Both).unwrap_err();
         assert_eq!(error.message(), "Selectors must have a Message");
     }
@@ -241,13 +268,13 @@ mod tests {
             legacy_selector: Some(log("old")),
             ..Default::default()
         };
-        assert_eq!(v2(&request, Rules::Doppler).unwrap().selections, []);
+        assert_eq!(selections(&request, Rules::Doppler), []);
         let of = |selector| vec![Selection::V2(SelectorV2::of(&selector).unwrap())];
-        let selections = v2(&request, Rules::ReverseLogProxy).unwrap().selections;
-        assert_eq!(selections, of(log("old")));
+        let selected = selections(&request, Rules::ReverseLogProxy);
+        assert_eq!(selected, of(log("old")));
         request.selectors.push(log("new"));
-        let selections = v2(&request, Rules::ReverseLogProxy).unwrap().selections;
-        assert_eq!(selections, of(log("new")));
+        let selected = selections(&request, Rules::ReverseLogProxy);
+        assert_eq!(selected, of(log("new")));
     }
 
     #[test]
@@ -263,5 +290,63 @@ mod tests {
         assert_eq!(form(Rules::Doppler, true), Form::Stored);
         assert_eq!(form(Rules::Both, true), Form::Preferred);
         assert_eq!(form(Rules::Both, false), Form::Deprecated);
+    }
+
+    /// The status' text if the request is refused for asking too much.
+    fn too_much(request: &v2::EgressBatchRequest) -> Option<String> {
+        let status = v2(request, Rules::Both).err()?;
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+        Some(status.message().to_owned())
+    }
+
+    fn requested(selectors: Vec<v2::Selector>) -> v2::EgressBatchRequest {
+        v2::EgressBatchRequest {
+            selectors,
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn selectors_are_bounded() {
+        let distinct =
+            |count: usize| requested((0..count).map(|at| log(&at.to_string())).collect());
+        assert_eq!(too_much(&distinct(10_000)), None);
+        let text = "the request is too large: 10001 selectors, at most 10000";
+        assert_eq!(too_much(&distinct(10_001)).unwrap(), text);
+        assert_eq!(too_much(&requested(vec![log("a"); 16])), None);
+        let text = "the request is too large: 17 times the same selector, at most 16";
+        assert_eq!(too_much(&requested(vec![log("a"); 17])).unwrap(), text);
+    }
+
+    #[test]
+    fn names_and_ids_are_bounded() {
+        let gauge = |count| v2::Selector {
+            source_id: "a".into(),
+            message: Some(Wanted::Gauge(v2::GaugeSelector {
+                names: vec!["n".into(); count],
+            })),
+        };
+        assert_eq!(too_much(&requested(vec![gauge(50_000); 2])), None);
+        let text = too_much(&requested(vec![gauge(50_000), gauge(50_001)])).unwrap();
+        assert!(text.contains("100001 names of gauges"), "{text}");
+        let id = |shard: usize, name: usize| v2::EgressBatchRequest {
+            shard_id: "s".repeat(shard),
+            deterministic_name: "n".repeat(name),
+            ..requested(vec![log("")])
+        };
+        assert_eq!(too_much(&id(4096, 4096)), None);
+        assert!(
+            too_much(&id(4097, 0))
+                .unwrap()
+                .contains("bytes of shard_id")
+        );
+        let text = too_much(&id(0, 4097)).unwrap();
+        assert!(text.contains("bytes of deterministic_name"), "{text}");
+        let v1 = plumbing::SubscriptionRequest {
+            shard_id: "s".repeat(4097),
+            filter: None,
+        };
+        let status = Subscription::v1(&v1.encode_to_vec(), Call::Subscribe).unwrap_err();
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
     }
 }

@@ -1,95 +1,189 @@
 //! Records to sessions: who takes what.
+//!
+//! A session that comes is added to the index; one that goes only leaves its groups, and what is
+//! left empty is thrown out from time to time. So the work is that of the selectors that come and
+//! go.
 
+use crate::group_key::GroupKey;
 use crate::member::Member;
 use crate::request::{Selection, Subscription};
-use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::lanes::Place;
 use hydrant_engine::record::{Kind, Record};
 use hydrant_engine::route::Demand;
-use hydrant_feed::membership::{Membership, Memberships};
+use hydrant_feed::counters::SessionCounters;
+use hydrant_feed::group;
+use hydrant_feed::membership::{MemberNumber, Membership, Memberships, Moment};
 use hydrant_feed::select_v2::name_hash;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::mem;
 use std::slice;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-/// What makes two sessions' selections one: they share what it selects if the id is not empty.
-pub(crate) type GroupKey = (Selection, String);
+/// Groups that are left empty are thrown out no more often than this, all at once.
+const TIDY_PAUSE: Duration = Duration::from_secs(1);
+/// So long after a session has left a group, records from before its leaving may still come: a tick
+/// of the memberships, and a shard's turn, however slow the machine.
+const DEPARTURE: Duration = Duration::from_secs(1);
+/// And so long if lanes have been full all the time.
+const DEPARTURE_MAX: Duration = Duration::from_secs(5);
 
 /// All groups of a worker, and which of them to ask about a record.
 #[derive(Debug)]
 pub(crate) struct Table {
     groups: Vec<Group>,
+    by_key: HashMap<GroupKey, usize>,
     /// Groups that may take records of any source, by the record's kind.
     of_any_source: [Vec<usize>; Kind::ALL.len()],
-    /// Groups that take records of one source, in the order of its hash.
-    by_source: Vec<(u64, usize)>,
+    /// Groups that take records of one source, by its hash.
+    by_source: BTreeMap<u64, Vec<usize>>,
+    /// What all groups together need, and perhaps something that was needed before.
+    demand: Demand,
     /// The groups of all workers.
     memberships: Arc<Memberships<GroupKey>>,
+    /// Sessions that have left while others stay in their groups, the first first.
+    departures: VecDeque<Departure>,
+    tidied: Instant,
+    has_empty: bool,
+    /// When to look after it next, if there is something to do.
+    due: Option<Instant>,
+    /// How often a group was put into the index.
+    #[cfg(test)]
+    indexed: usize,
 }
 
 /// The sessions of this worker that ask for the same.
-///
-/// **Invariant: a group in the table has members.**
 #[derive(Debug)]
 pub(crate) struct Group {
     key: GroupKey,
     members: Vec<Arc<Member>>,
     /// Of every worker's sessions, if they share.
     membership: Option<Arc<Membership>>,
+    /// Where to count what is lost of the sessions that have left: records from before their
+    /// leaving are theirs, whatever other workers have to give out.
+    departed: HashMap<MemberNumber, Arc<SessionCounters>>,
+}
+
+/// Who has left which groups.
+#[derive(Debug)]
+struct Departure {
+    at: Instant,
+    number: MemberNumber,
+    keys: Vec<GroupKey>,
+}
+
+/// Who gets a record, of a group.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Takers<'g> {
+    /// These; none if it is another worker's.
+    Members(&'g [Arc<Member>]),
+    /// A session that has left, and nobody of this worker in its place: a loss, to be counted here.
+    Departed(&'g SessionCounters),
 }
 
 impl Table {
-    pub(crate) fn new(memberships: Arc<Memberships<GroupKey>>) -> Self {
+    pub(crate) fn new(memberships: Arc<Memberships<GroupKey>>, now: Instant) -> Self {
         Self {
             groups: Vec::new(),
+            by_key: HashMap::new(),
             of_any_source: Default::default(),
-            by_source: Vec::new(),
+            by_source: BTreeMap::new(),
+            demand: Demand::none(),
             memberships,
+            departures: VecDeque::new(),
+            tidied: now,
+            has_empty: false,
+            due: None,
+            #[cfg(test)]
+            indexed: 0,
         }
     }
 
     /// A number for a session.
-    pub(crate) fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> MemberNumber {
         self.memberships.number()
     }
 
     /// Adds a session to the groups of its selections. A selection that it has twice counts twice.
-    pub(crate) fn join(&mut self, asks: &Subscription, member: &Arc<Member>, now: UnixNanos) {
-        for selection in &asks.selections {
-            let key = (selection.clone(), asks.group.clone());
-            let membership = (!asks.group.is_empty())
-                .then(|| self.memberships.join(&key, member.number, &asks.name, now));
-            match self.groups.iter_mut().find(|group| group.key == key) {
-                Some(group) => group.members.push(member.clone()),
-                None => self.groups.push(Group {
-                    key,
-                    members: vec![member.clone()],
-                    membership,
-                }),
-            }
+    /// Whether that changes the demand.
+    pub(crate) fn join(&mut self, asks: &Subscription, member: &Arc<Member>, now: Moment) -> bool {
+        let count_before = self.groups.len();
+        for key in &asks.keys {
+            let join = || self.memberships.join(key, member.number, &asks.name, now);
+            let membership = key.is_shared().then(join);
+            let index = match self.by_key.get(key) {
+                Some(index) => *index,
+                None => self.add(key),
+            };
+            let group = &mut self.groups[index];
+            group.membership = membership;
+            group.members.push(member.clone());
         }
-        self.index();
+        self.is_due_at(self.memberships.forget(now.steady));
+        self.groups.len() > count_before
     }
 
-    /// Takes a session out of its groups.
-    pub(crate) fn leave(&mut self, asks: &Subscription, member: &Arc<Member>, now: UnixNanos) {
-        for selection in &asks.selections {
-            let key = (selection.clone(), asks.group.clone());
-            if !asks.group.is_empty() {
-                self.memberships.leave(&key, member.number, now);
+    /// Takes a session out of its groups. What of theirs is still on its way goes to others of this
+    /// worker, or is lost and counted in `losses`.
+    pub(crate) fn leave(
+        &mut self,
+        keys: Vec<GroupKey>,
+        number: MemberNumber,
+        losses: &Arc<SessionCounters>,
+        now: Moment,
+    ) {
+        let mut departed = Vec::new();
+        for key in keys {
+            let has_others = key.is_shared() && self.memberships.leave(&key, number, now).is_some();
+            let Some(group) = self.by_key.get(&key).map(|index| &mut self.groups[*index]) else {
+                continue; // It has not joined.
+            };
+            group.members.retain(|member| member.number != number);
+            if has_others {
+                group.departed.insert(number, losses.clone());
+                departed.push(key);
             }
-            if let Some(group) = self.groups.iter_mut().find(|group| group.key == key) {
-                group.members.retain(|other| !Arc::ptr_eq(other, member));
-            }
+            self.has_empty |= group.is_empty();
         }
-        self.groups.retain(|group| !group.members.is_empty());
-        self.index();
+        if !departed.is_empty() {
+            self.departures.push_back(Departure {
+                at: now.steady,
+                number,
+                keys: departed,
+            });
+        }
+        self.is_due_at(self.memberships.forget(now.steady));
+        self.is_due_at(self.next());
+    }
+
+    /// When to [`settle`](Self::settle) next, if there is something to do.
+    pub(crate) const fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Does what is due: sessions that have left long enough ago are forgotten, and empty groups
+    /// thrown out. `is_read_up` says whether nothing waits in the lanes. Whether the demand is
+    /// another one then.
+    pub(crate) fn settle(&mut self, now: Instant, is_read_up: bool) -> bool {
+        let wait = if is_read_up { DEPARTURE } else { DEPARTURE_MAX };
+        let is_over = |departure: &Departure| now >= departure.at + wait;
+        while self.departures.front().is_some_and(is_over) {
+            self.forget_first();
+        }
+        let is_to_tidy = self.has_empty && now >= self.tidied + TIDY_PAUSE;
+        if is_to_tidy {
+            self.tidied = now;
+            self.tidy();
+        }
+        self.due = None;
+        self.is_due_at(self.memberships.forget(now));
+        self.is_due_at(self.next());
+        is_to_tidy
     }
 
     /// What all groups together need.
-    pub(crate) fn demand(&self) -> Demand {
-        self.groups
-            .iter()
-            .fold(Demand::none(), |demand, group| group.key.0.add_to(demand))
+    pub(crate) const fn demand(&self) -> &Demand {
+        &self.demand
     }
 
     /// Adds to `found` the groups that may take the record, those of any source first.
@@ -99,13 +193,10 @@ impl Table {
         if self.by_source.is_empty() {
             return;
         }
-        let hash = record.header.source_hash;
-        let start = self.by_source.partition_point(|(source, _)| *source < hash);
-        let of_source = self.by_source[start..]
-            .iter()
-            .take_while(|(source, _)| *source == hash)
-            .map(|(_, index)| *index);
-        found.extend(of_source.filter(|index| self.groups[*index].key.0.may_select(record)));
+        if let Some(of_source) = self.by_source.get(&record.header.source_hash) {
+            let may_select = |index: &usize| self.groups[*index].selection().may_select(record);
+            found.extend(of_source.iter().copied().filter(may_select));
+        }
     }
 
     /// A group by the index that [`find`](Self::find) gave.
@@ -114,30 +205,80 @@ impl Table {
         &self.groups[index]
     }
 
-    fn index(&mut self) {
-        self.of_any_source.iter_mut().for_each(Vec::clear);
-        self.by_source.clear();
-        for (index, group) in self.groups.iter().enumerate() {
-            let selection = &group.key.0;
-            if let Some(source) = selection.source_hash() {
-                self.by_source.push((source, index));
-                continue;
-            }
+    fn add(&mut self, key: &GroupKey) -> usize {
+        let index = self.groups.len();
+        self.groups.push(Group {
+            key: key.clone(),
+            members: Vec::new(),
+            membership: None,
+            departed: HashMap::new(),
+        });
+        self.index(index);
+        index
+    }
+
+    fn index(&mut self, index: usize) {
+        let key = self.groups[index].key.clone();
+        let selection = key.selection();
+        self.demand = selection.add_to(mem::take(&mut self.demand));
+        if let Some(source) = selection.source_hash() {
+            self.by_source.entry(source).or_default().push(index);
+        } else {
             for kind in Kind::ALL {
                 if selection.selects_kind(kind) {
                     self.of_any_source[kind as usize].push(index);
                 }
             }
         }
-        self.by_source.sort_unstable();
+        self.by_key.insert(key, index);
+        #[cfg(test)]
+        {
+            self.indexed += 1;
+        }
+    }
+
+    fn forget_first(&mut self) {
+        let Some(departure) = self.departures.pop_front() else {
+            return;
+        };
+        for key in &departure.keys {
+            if let Some(index) = self.by_key.get(key) {
+                let group = &mut self.groups[*index];
+                group.departed.remove(&departure.number);
+                self.has_empty |= group.is_empty();
+            }
+        }
+    }
+
+    fn tidy(&mut self) {
+        self.has_empty = false;
+        self.groups.retain(|group| !group.is_empty());
+        self.of_any_source.iter_mut().for_each(Vec::clear);
+        self.by_source.clear();
+        self.by_key.clear();
+        self.demand = Demand::none();
+        for index in 0..self.groups.len() {
+            self.index(index);
+        }
+    }
+
+    /// When the first departure is over, or empty groups may be thrown out.
+    fn next(&self) -> Option<Instant> {
+        let departure = self.departures.front().map(|first| first.at + DEPARTURE);
+        let tidy = self.has_empty.then(|| self.tidied + TIDY_PAUSE);
+        departure.into_iter().chain(tidy).min()
+    }
+
+    fn is_due_at(&mut self, next: Option<Instant>) {
+        self.due = self.due.into_iter().chain(next).min();
     }
 }
 
 impl Group {
     /// What its members asked for.
     #[inline]
-    pub(crate) const fn selection(&self) -> &Selection {
-        &self.key.0
+    pub(crate) fn selection(&self) -> &Selection {
+        self.key.selection()
     }
 
     /// Which of the worker's sessions the record goes to: all, or, where sessions share, one or
@@ -148,162 +289,40 @@ impl Group {
         place: Place,
         record: &Record<'_>,
         v2: Option<&[u8]>,
-    ) -> &[Arc<Member>] {
+    ) -> Takers<'_> {
         let Some(membership) = &self.membership else {
-            return &self.members;
+            return Takers::Members(&self.members);
         };
         let header = &record.header;
         let hash = || name_hash(header.kind, v2?);
         let Some(number) = membership.taker(place, header.received, hash) else {
-            return &[];
+            return Takers::Members(&[]);
         };
         let is_taker = |member: &&Arc<Member>| member.number == number;
-        self.members
-            .iter()
-            .find(is_taker)
-            .map_or(&[], slice::from_ref)
+        match self.members.iter().find(is_taker) {
+            Some(member) => Takers::Members(slice::from_ref(member)),
+            None if self.departed.is_empty() => Takers::Members(&[]),
+            None => self.in_place_of(number, place),
+        }
+    }
+
+    #[cold]
+    fn in_place_of(&self, number: MemberNumber, place: Place) -> Takers<'_> {
+        let (departed, members) = (self.departed.get(&number), &self.members);
+        match departed {
+            None => Takers::Members(&[]),
+            Some(losses) if members.is_empty() => Takers::Departed(losses),
+            Some(_) => {
+                let member = &members[group::member(place, members.len())];
+                Takers::Members(slice::from_ref(member))
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.members.is_empty() && self.departed.is_empty()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Rules;
-    use crate::forms::Form;
-    use crate::request::Call;
-    use hydrant_engine::record::{Header, SourceRule, Version, source_hash};
-    use hydrant_feed::batches::{Batches, Packing};
-    use hydrant_feed::outbox::Budget;
-    use hydrant_feed::session::SessionState;
-    use hydrant_proto::v2::{self, selector::Message as Wanted};
-    use prost::Message;
-
-    fn selector(source_id: &str, kind: Kind) -> v2::Selector {
-        let message = match kind {
-            Kind::Counter => Wanted::Counter(v2::CounterSelector::default()),
-            Kind::Gauge => Wanted::Gauge(v2::GaugeSelector::default()),
-            Kind::Timer => Wanted::Timer(v2::TimerSelector {}),
-            Kind::Event => Wanted::Event(v2::EventSelector {}),
-            Kind::Log | Kind::Error | Kind::Empty => Wanted::Log(v2::LogSelector {}),
-        };
-        v2::Selector {
-            source_id: source_id.into(),
-            message: Some(message),
-        }
-    }
-
-    fn asks(group: &str, selectors: Vec<v2::Selector>) -> Subscription {
-        let request = v2::EgressBatchRequest {
-            shard_id: group.into(),
-            selectors,
-            ..Default::default()
-        };
-        let bytes = request.encode_to_vec();
-        Subscription::of(&bytes, Call::BatchedReceiver, Rules::Doppler).unwrap()
-    }
-
-    fn member(table: &Table) -> Arc<Member> {
-        let state = SessionState::new(String::new(), String::new());
-        let batches = Batches::within(Budget::new(1 << 20), 1 << 20, Packing::Hundred);
-        Arc::new(Member::new(
-            Arc::new(state),
-            table.number(),
-            Form::Stored,
-            batches,
-        ))
-    }
-
-    fn header(kind: Kind, source: &str) -> Header {
-        Header {
-            version: Version::V2,
-            kind,
-            source_rule: SourceRule::DeploymentJob,
-            source_hash: source_hash(source.as_bytes()),
-            received: UnixNanos(5),
-        }
-    }
-
-    #[test]
-    fn finds_the_groups_that_asking_all_would_find() {
-        let mut table = Table::new(Arc::default());
-        let mut selections = Vec::new();
-        for kind in [
-            Kind::Log,
-            Kind::Counter,
-            Kind::Gauge,
-            Kind::Timer,
-            Kind::Event,
-        ] {
-            for source in ["", "x", "y"] {
-                let asks = asks("", vec![selector(source, kind)]);
-                selections.extend(asks.selections.clone());
-                let member = member(&table);
-                table.join(&asks, &member, UnixNanos(1));
-            }
-        }
-        for kind in Kind::ALL {
-            for source in ["x", "y", "q"] {
-                let record = Record {
-                    header: header(kind, source),
-                    envelope: &[],
-                };
-                let mut found = Vec::new();
-                table.find(&record, &mut found);
-                found.sort_unstable();
-                let selects = |at: &usize| selections[*at].may_select(&record);
-                let asked: Vec<_> = (0..selections.len()).filter(selects).collect();
-                assert_eq!(found, asked, "{kind:?} {source}");
-                assert!(found.is_empty() || table.demand().wants(&record.header));
-            }
-        }
-    }
-
-    #[test]
-    fn sessions_share_across_workers_and_only_with_the_same_selector() {
-        let memberships = Arc::default();
-        let mut tables = [
-            Table::new(Arc::clone(&memberships)),
-            Table::new(memberships),
-        ];
-        let logs = || vec![selector("", Kind::Log)];
-        for table in &mut tables {
-            let (one, other) = (member(table), member(table));
-            table.join(&asks("g", logs()), &one, UnixNanos(1));
-            table.join(&asks("", logs()), &other, UnixNanos(1));
-        }
-        let record = Record {
-            header: Header {
-                received: UnixNanos(u64::MAX),
-                ..header(Kind::Log, "x")
-            },
-            envelope: &[],
-        };
-        let mut shared = [0; 2];
-        for sequence in 0..1000 {
-            let place = Place { shard: 0, sequence };
-            for (at, table) in tables.iter().enumerate() {
-                shared[at] += table.group(0).takers(place, &record, None).len();
-                assert_eq!(table.group(1).takers(place, &record, None).len(), 1);
-            }
-        }
-        assert_eq!(shared[0] + shared[1], 1000);
-        assert!(shared[0].abs_diff(500) < 100, "{shared:?}");
-    }
-
-    #[test]
-    fn a_group_ends_with_its_last_member() {
-        let mut table = Table::new(Arc::default());
-        let two = asks(
-            "g",
-            vec![selector("", Kind::Log), selector("x", Kind::Event)],
-        );
-        let (first, second) = (member(&table), member(&table));
-        table.join(&two, &first, UnixNanos(1));
-        table.join(&two, &second, UnixNanos(2));
-        assert_eq!(table.groups.len(), 2);
-        table.leave(&two, &first, UnixNanos(3));
-        assert_eq!(table.groups.len(), 2);
-        table.leave(&two, &second, UnixNanos(4));
-        assert_eq!((table.groups.len(), table.demand()), (0, Demand::none()));
-    }
-}
+mod tests;

@@ -3,5 +3,6 @@
 mod abuse;
 mod ends;
 mod groups;
+mod limits;
 mod passing;
 mod rig;

@@ -6,7 +6,8 @@
 //! turn starts. A slow reader does not slow senders: nobody waits for a session to take anything.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use tokio::sync::Notify;
 
 /// Message bytes that senders together take in a turn: several batches, far less than a lane holds.
@@ -17,11 +18,24 @@ pub(crate) const ENVELOPES_MAX: usize = 4096;
 /// The turns of a worker's senders.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
+    number: AtomicU64,
     bytes: AtomicUsize,
     envelopes: AtomicUsize,
     is_over: AtomicBool,
     asked: Notify,
-    started: Notify,
+    /// For who has taken nothing in the last turn. They are the first in the next one, so that each
+    /// has its turn however much the others have.
+    hungry: Notify,
+    /// For who has.
+    served: Notify,
+}
+
+/// A sender's place at the turns.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    turns: Arc<Turns>,
+    /// The turn in which it took something last.
+    served: Option<u64>,
 }
 
 /// What a sender may take.
@@ -42,34 +56,55 @@ impl Room {
     }
 }
 
-impl Turns {
-    /// What is left of the turn, for one sender.
+impl Seat {
+    pub(crate) const fn new(turns: Arc<Turns>) -> Self {
+        Self {
+            turns,
+            served: None,
+        }
+    }
+
+    /// What is left of the turn, for this sender.
     pub(crate) fn room(&self) -> Room {
+        let turns = &self.turns;
         Room {
-            bytes: BYTES_MAX.saturating_sub(self.bytes.load(Relaxed)),
-            envelopes: ENVELOPES_MAX.saturating_sub(self.envelopes.load(Relaxed)),
+            bytes: BYTES_MAX.saturating_sub(turns.bytes.load(Relaxed)),
+            envelopes: ENVELOPES_MAX.saturating_sub(turns.envelopes.load(Relaxed)),
             taken: 0,
         }
     }
 
-    /// Counts what a sender took.
-    pub(crate) fn take(&self, room: &Room, bytes: usize) {
-        self.bytes.fetch_add(bytes, Relaxed);
-        self.envelopes.fetch_add(room.taken, Relaxed);
+    /// Counts what the sender took.
+    pub(crate) fn take(&mut self, room: &Room, bytes: usize) {
+        let turns = &self.turns;
+        turns.bytes.fetch_add(bytes, Relaxed);
+        turns.envelopes.fetch_add(room.taken, Relaxed);
+        if room.taken > 0 {
+            self.served = Some(turns.number.load(Relaxed));
+        }
     }
 
-    fn is_used_up(&self) -> bool {
-        self.bytes.load(Relaxed) >= BYTES_MAX || self.envelopes.load(Relaxed) >= ENVELOPES_MAX
-    }
-
-    /// A sender's wait for a turn that is not used up.
+    /// The sender's wait for a turn that is not used up.
     pub(crate) async fn next(&self) {
-        while self.is_used_up() && !self.is_over.load(Relaxed) {
-            let mut started = pin!(self.started.notified());
+        let turns = &self.turns;
+        while turns.is_used_up() && !turns.is_over.load(Relaxed) {
+            let is_served = self.served == Some(turns.number.load(Relaxed));
+            let queue = if is_served {
+                &turns.served
+            } else {
+                &turns.hungry
+            };
+            let mut started = pin!(queue.notified());
             started.as_mut().enable();
-            self.asked.notify_one();
+            turns.asked.notify_one();
             started.await;
         }
+    }
+}
+
+impl Turns {
+    fn is_used_up(&self) -> bool {
+        self.bytes.load(Relaxed) >= BYTES_MAX || self.envelopes.load(Relaxed) >= ENVELOPES_MAX
     }
 
     /// The pump's wait for senders who wait.
@@ -81,12 +116,63 @@ impl Turns {
     pub(crate) fn start(&self) {
         self.bytes.store(0, Relaxed);
         self.envelopes.store(0, Relaxed);
-        self.started.notify_waiters();
+        self.number.fetch_add(1, Relaxed);
+        self.hungry.notify_waiters();
+        self.served.notify_waiters();
     }
 
     /// There is no pump any more: nobody waits.
     pub(crate) fn end(&self) {
         self.is_over.store(true, Relaxed);
         self.start();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::task::yield_now;
+
+    /// Takes all that it can, as long as there are turns; gives the envelopes that it took.
+    async fn saturate(turns: Arc<Turns>) -> usize {
+        let (mut seat, mut taken) = (Seat::new(turns.clone()), 0);
+        while !turns.is_over.load(Relaxed) {
+            let mut room = seat.room();
+            let mut bytes = 0;
+            while room.has_more(bytes) {
+                bytes += 100;
+            }
+            taken += room.taken;
+            seat.take(&room, bytes);
+            seat.next().await;
+        }
+        taken
+    }
+
+    #[test]
+    fn who_always_has_more_does_not_take_every_turn() {
+        for count in [2, 3, 10] {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let taken = runtime.unwrap().block_on(async {
+                let turns = Arc::<Turns>::default();
+                let senders: Vec<_> = (0..count)
+                    .map(|_| tokio::spawn(saturate(turns.clone())))
+                    .collect();
+                for _ in 0..1_000 {
+                    turns.asked().await;
+                    yield_now().await;
+                    turns.start();
+                }
+                turns.end();
+                let mut taken = Vec::new();
+                for sender in senders {
+                    taken.push(sender.await.unwrap());
+                }
+                taken
+            });
+            let all: usize = taken.iter().sum();
+            let least = all * 9 / 10 / count;
+            assert!(taken.iter().all(|taken| *taken > least), "{taken:?}");
+        }
     }
 }

@@ -4,11 +4,11 @@ use crate::calls::Calls;
 use crate::config::{GrpcConfig, Rules};
 use crate::counters::GrpcCounters;
 use crate::egress::Readers;
+use crate::group_key::GroupKey;
 use crate::ingress::Senders;
 use crate::listen::{Permits, accept, incoming};
 use crate::pump;
 use crate::register::Register;
-use crate::table::GroupKey;
 use crate::{Feed, StartError};
 use hydrant_engine::engine::pin_to;
 use hydrant_engine::route::DemandCell;
@@ -16,12 +16,13 @@ use hydrant_feed::lanes::Lanes;
 use hydrant_feed::membership::Memberships;
 use hydrant_feed::routers::Routers;
 use hydrant_feed::session::FrontendState;
+use hydrant_rpc::server::Unfinished;
 use hydrant_rpc::tls::ServerTls;
 use std::io;
 use std::net::TcpListener as Listener;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{oneshot, watch};
@@ -48,6 +49,12 @@ const RESETS_MAX: usize = 1 << 10;
 /// Connections that wait for being served.
 const READY_MAX: usize = 64;
 
+/// What is kept of messages that have not come whole, of all streams: several of the largest.
+const UNFINISHED_BYTES: usize = 32 << 20;
+/// How soon a silent client is asked by HTTP/2 whether it is there, and how soon it must answer.
+/// Go's clients answer whatever their program does.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
+
 /// All that the worker's thread takes over.
 pub(crate) struct Worker {
     runtime: Runtime,
@@ -55,6 +62,7 @@ pub(crate) struct Worker {
     tls: Option<ServerTls>,
     input: Input,
     register: Arc<Register>,
+    unfinished: Arc<Unfinished>,
     rules: Rules,
     connections_max: usize,
     deadline: watch::Receiver<Deadline>,
@@ -104,7 +112,8 @@ impl Worker {
             .build()?;
         let within = runtime.enter();
         let listener = TcpListener::from_std(listener)?;
-        let (input, stop) = Input::new(feed, &counters)?;
+        let unfinished = Unfinished::new(UNFINISHED_BYTES);
+        let (input, stop) = Input::new(feed, &counters, &unfinished)?;
         drop(within);
         let demand = input.demand();
         let worker = Self {
@@ -113,6 +122,7 @@ impl Worker {
             tls,
             input,
             register: Register::new(config, state, counters, demand, memberships),
+            unfinished,
             rules: config.rules,
             connections_max: config.connections_max,
             deadline,
@@ -184,6 +194,7 @@ impl Worker {
         let readers = Readers {
             register: self.register.clone(),
             rules: self.rules,
+            unfinished: self.unfinished.clone(),
             routers: self.input.routers(),
         };
         let senders = self.input.senders().filter(|_| self.rules.is_doppler());
@@ -192,6 +203,8 @@ impl Worker {
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_frame_size(FRAME_BYTES)
             .max_concurrent_streams(STREAMS_MAX)
+            .http2_keepalive_interval(Some(KEEPALIVE.0))
+            .http2_keepalive_timeout(Some(KEEPALIVE.1))
             .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
             .layer(Calls { senders, readers })
             .add_routes(Routes::default())
@@ -199,10 +212,14 @@ impl Worker {
 }
 
 impl Input {
-    fn new(feed: Feed, counters: &Arc<GrpcCounters>) -> io::Result<(Self, Stop)> {
+    fn new(
+        feed: Feed,
+        counters: &Arc<GrpcCounters>,
+        unfinished: &Arc<Unfinished>,
+    ) -> io::Result<(Self, Stop)> {
         Ok(match feed {
             Feed::Lanes { reader, intake } => {
-                let senders = Senders::new(intake, counters.clone());
+                let senders = Senders::new(intake, counters.clone(), unfinished.clone());
                 let stop = Stop::Senders(senders.clone());
                 (Self::Lanes(Lanes::new(reader)?, senders), stop)
             }

@@ -1,20 +1,24 @@
 //! Metrics about ourselves, sent to the agent of this host as upstream's components send theirs:
-//! v2 counters as deltas and gauges, every interval, under the same names and tags.
+//! v2 counters as deltas and gauges, every interval, under the same names and tags; and events, as
+//! they happen.
 //!
 //! Upstream opens a stream for each metric; here all share one. An agent that is not there costs
-//! nothing: what it did not get is in the next deltas.
+//! nothing: what it did not get is in the next deltas. Events that it did not get are lost.
 
 mod collector;
 mod emitter;
+mod events;
 mod metrics;
 
 pub(crate) use collector::UpstreamCollector;
+pub use events::{EventQueue, Events, UpstreamEvent, events};
 pub use metrics::{Tag, UpstreamCounter, UpstreamGauge, UpstreamMetrics, VERSION};
 
 use emitter::Emitter;
 use futures_util::future::{Either, select};
 use hydrant_engine::config::ConfigError;
 use hydrant_rpc::channel::channel;
+use hydrant_rpc::ingress::IngressClient;
 use hydrant_rpc::tls::{ClientTls, TlsError, TlsFiles};
 use serde::Deserialize;
 use std::io;
@@ -97,14 +101,15 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Sends what `metrics` gives, every interval; the first time after one. None if the
-    /// configuration says that nothing is sent.
+    /// Sends what `metrics` gives, every interval, the first time after one; and what is put into
+    /// `events`. None if the configuration says that nothing is sent.
     ///
     /// # Errors
     /// Names the file that cannot be used, or says what the system said.
     pub fn start(
         config: &AgentConfig,
         metrics: impl Fn() -> UpstreamMetrics + Send + 'static,
+        events: EventQueue,
     ) -> Result<Option<Self>, StartError> {
         if !config.is_on() {
             return Ok(None);
@@ -112,13 +117,17 @@ impl Agent {
         let load = |files| ClientTls::load(files, &config.server_name);
         let tls = config.tls.as_ref().map(load).transpose()?;
         let (stop, stopped) = oneshot::channel();
-        let (config, client_tls) = (config.clone(), tls.clone());
+        let sender = Sender {
+            config: config.clone(),
+            tls: tls.clone(),
+            stopped,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         thread::Builder::new()
             .name("agent".to_owned())
-            .spawn(move || runtime.block_on(run(config, client_tls, metrics, stopped)))?;
+            .spawn(move || runtime.block_on(sender.run(metrics, events)))?;
         Ok(Some(Self { tls, _stop: stop }))
     }
 
@@ -128,18 +137,26 @@ impl Agent {
     }
 }
 
-async fn run(
+/// What the thread works with.
+struct Sender {
     config: AgentConfig,
     tls: Option<ClientTls>,
-    metrics: impl Fn() -> UpstreamMetrics,
-    mut stopped: oneshot::Receiver<()>,
-) {
-    let period = Duration::from_millis(config.interval_ms);
-    let mut emitter = Emitter::new(channel(&config.address, tls.as_ref()), config.source_id);
-    let mut ticks = interval_at(Instant::now() + period, period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while let Either::Right(_) = select(&mut stopped, pin!(ticks.tick())).await {
-        emitter.emit(&metrics());
+    stopped: oneshot::Receiver<()>,
+}
+
+impl Sender {
+    async fn run(mut self, metrics: impl Fn() -> UpstreamMetrics, events: EventQueue) {
+        let AgentConfig { source_id, .. } = self.config;
+        let client = IngressClient::new(channel(&self.config.address, self.tls.as_ref()));
+        // Ends with the runtime.
+        tokio::spawn(events::tell(client.clone(), source_id.clone(), events));
+        let mut emitter = Emitter::new(client, source_id);
+        let period = Duration::from_millis(self.config.interval_ms);
+        let mut ticks = interval_at(Instant::now() + period, period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while let Either::Right(_) = select(&mut self.stopped, pin!(ticks.tick())).await {
+            emitter.emit(&metrics());
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::client::{self, ClientError, FirehoseArguments, RecentArguments, TailArguments};
 use crate::config::{Config, LoadError};
 use crate::demo::Demo;
 use crate::dump::Dump;
@@ -7,7 +8,6 @@ use crate::emit::Emitter;
 use crate::ledger::Ledger;
 use crate::roles::{self, Role};
 use crate::server::{Server, StartError};
-use crate::tail::{self, TailError};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use hydrant_rpc::tls::{Reloader, TlsError};
@@ -50,23 +50,19 @@ enum Command {
     /// Send each line of stdin as a log envelope (dropsonde over UDP).
     Emit(EmitArguments),
     /// Print an app's logs as they come, as `cf logs` does.
-    Tail {
-        /// The app's id.
-        app: String,
-        #[command(flatten)]
-        server: ServerArguments,
-    },
+    ///
+    /// From a Hydrant or a Traffic Controller (--url), or from a Cloud Foundry (--api, --cf). A
+    /// connection that ends is made anew; at the end (Ctrl-C) stderr has the count of envelopes and
+    /// of gaps.
+    Tail(Box<TailArguments>),
+    /// Print an app's last logs.
+    Recent(Box<RecentArguments>),
     /// Print everything that comes: a firehose.
-    Firehose {
-        /// Sessions of one subscription share its messages.
-        #[arg(long, default_value_t = format!("hydrant-{}", std::process::id()))]
-        subscription: String,
-        /// Only `logs`, or only `metrics` (everything but logs).
-        #[arg(long, value_parser = ["logs", "metrics"])]
-        filter: Option<String>,
-        #[command(flatten)]
-        server: ServerArguments,
-    },
+    ///
+    /// From a Hydrant or a Traffic Controller (--url), or from a Cloud Foundry (--api, --cf), where
+    /// it takes a token with the scope doppler.firehose. A connection that ends is made anew; at
+    /// the end (Ctrl-C) stderr has the count of envelopes and of gaps.
+    Firehose(Box<FirehoseArguments>),
     /// Run in the place of an executable of Loggregator's: its environment variables, its ports,
     /// its lines on stderr.
     ///
@@ -110,13 +106,6 @@ struct EmitArguments {
 }
 
 #[derive(Debug, Args)]
-struct ServerArguments {
-    /// The server's WebSocket address.
-    #[arg(long, default_value = "ws://127.0.0.1:8081")]
-    url: String,
-}
-
-#[derive(Debug, Args)]
 struct DemoArguments {
     /// How many apps log.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
@@ -141,9 +130,9 @@ pub enum CommandError {
     /// The server did not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A stream ended.
+    /// A stream ended, or recent logs are not to be had.
     #[error(transparent)]
-    Tail(#[from] TailError),
+    Client(#[from] ClientError),
     /// Something of the system's.
     #[error("{what}: {error}")]
     System {
@@ -175,20 +164,9 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
         Command::Run(arguments) => serve(&arguments),
         Command::Check { file } => check(&Config::load(&file)?),
         Command::Emit(arguments) => emit(arguments),
-        Command::Tail { app, server } => {
-            Ok(tail::run(&format!("{}/apps/{app}/stream", server.url))?)
-        }
-        Command::Firehose {
-            subscription,
-            filter,
-            server,
-        } => {
-            let filter = filter.map_or(String::new(), |filter| format!("?filter-type={filter}"));
-            Ok(tail::run(&format!(
-                "{}/firehose/{subscription}{filter}",
-                server.url
-            ))?)
-        }
+        Command::Tail(arguments) => Ok(client::tail(&arguments)?),
+        Command::Recent(arguments) => Ok(client::recent(&arguments)?),
+        Command::Firehose(arguments) => Ok(client::firehose(&arguments)?),
         Command::Role { role } => take(role),
         Command::Demo(arguments) => demo(&arguments),
     }
@@ -337,6 +315,38 @@ mod tests {
             );
         }
         Arguments::try_parse_from(["hydrant", "role", "metron"]).unwrap_err();
+    }
+
+    #[test]
+    fn logs_are_in_one_place_and_of_known_types() {
+        for arguments in [
+            &["tail", "A", "--url", "ws://h", "--api", "h"][..],
+            &["tail", "A", "--url", "ws://h", "--cf"],
+            &["recent", "A", "--api", "h", "--cf"],
+            &["firehose", "--type", "rumour"],
+            &["firehose", "--out", "--err"],
+            &["tail", "A", "--idle-seconds", "0"],
+            &["tail", "A", "--token", "t"],
+            &["recent"],
+        ] {
+            let arguments = [&["hydrant"], arguments].concat();
+            Arguments::try_parse_from(&arguments).unwrap_err();
+        }
+        for arguments in [
+            &["tail", "A", "--type", "log,gauge", "--type", "http"][..],
+            &["recent", "A", "--cf", "--lines", "3"],
+            &[
+                "firehose",
+                "--filter",
+                "logs",
+                "--err",
+                "--source-type",
+                "APP,RTR",
+            ],
+        ] {
+            let arguments = [&["hydrant"], arguments].concat();
+            Arguments::try_parse_from(&arguments).unwrap();
+        }
     }
 
     #[test]

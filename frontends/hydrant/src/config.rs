@@ -1,5 +1,7 @@
 //! The whole configuration: a TOML file with a table for each part, or defaults for everything.
 
+mod parse;
+
 use crate::agent::AgentConfig;
 use hydrant_engine::config::{ConfigError, Cores, EngineConfig, MemoryPlan, available_cores};
 use hydrant_engine::engine::memory_plan;
@@ -31,8 +33,8 @@ pub struct Config {
     pub frontends: FrontendsConfig,
     /// Doppler and Reverse Log Proxy.
     pub grpc: GrpcConfig,
-    /// Other Dopplers to read from: if set, gRPC readers are served from them, and this host takes
-    /// nothing in over gRPC.
+    /// Other Dopplers to read from: if set, gRPC readers and WebSockets are served from them, and
+    /// this host takes nothing in over gRPC.
     pub routers: Option<RoutersConfig>,
     /// gRPC readers as server-sent events. Default: none.
     pub gateway: Option<GatewayConfig>,
@@ -98,13 +100,14 @@ pub enum LoadError {
         /// What the system said.
         error: std::io::Error,
     },
-    /// The file is not what it should be; names the line, the key and what is allowed.
-    #[error("{path}: {error}", path = path.display())]
+    /// The file is not what it should be; names the line, the key and what is allowed, and shows
+    /// nothing of what stands there.
+    #[error("{path}: {problem}", path = path.display())]
     Parse {
         /// Which file.
         path: PathBuf,
         /// Where and what.
-        error: Box<toml::de::Error>,
+        problem: String,
     },
     /// A setting cannot be used; names the key.
     #[error(transparent)]
@@ -124,9 +127,9 @@ impl Config {
             path: path.to_owned(),
             error,
         })?;
-        let config: Self = toml::from_str(&text).map_err(|error| LoadError::Parse {
+        let config: Self = parse::parse(&text).map_err(|problem| LoadError::Parse {
             path: path.to_owned(),
-            error: Box::new(error),
+            problem,
         })?;
         config.plan()?;
         Ok(config)
@@ -163,6 +166,13 @@ impl Config {
                 self.websocket.outboxes_bytes.as_u64(),
             );
         }
+        if self.websocket.enabled && self.websocket.recent.enabled {
+            plan.add(
+                "websocket.recent.bytes",
+                "recent logs and container metrics".to_owned(),
+                self.websocket.recent.bytes.as_u64(),
+            );
+        }
         if self.grpc.enabled {
             plan.add(
                 "grpc.outboxes_bytes",
@@ -182,7 +192,8 @@ impl Config {
 
     /// The frontend workers that read lanes, in the order of these.
     pub fn workers(&self) -> Vec<&'static str> {
-        let websocket = self.websocket.enabled.then_some(WEBSOCKET);
+        let reads_lanes = self.websocket.enabled && self.routers.is_none();
+        let websocket = reads_lanes.then_some(WEBSOCKET);
         let syslog = (!self.syslog.drains.is_empty()).then_some(SYSLOG);
         let grpc = repeat_n(GRPC, self.intakes());
         websocket.into_iter().chain(syslog).chain(grpc).collect()
@@ -257,14 +268,21 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_key_is_named_with_line_and_choices() {
-        let error = toml::from_str::<Config>("[engine]\n\n[websokets]\n")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("line 3") && error.contains("`websocket`"),
-            "{error}"
-        );
+    fn a_wrong_file_is_named_with_line_and_choices_and_not_shown() {
+        let name = format!("hydrant-config-{}.toml", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let load = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Config::load(&path).unwrap_err().to_string()
+        };
+        let error = load("[engine]\n\n[websokets]\n");
+        let start = format!("{}: line 3, column 2: ", path.display());
+        assert!(error.starts_with(&start), "{error}");
+        assert!(error.contains("`websocket`"), "{error}");
+        let error = load("[gateway.access.uaa]\nclient_secret = hush\n");
+        assert!(error.contains(": line 2, column 17: "), "{error}");
+        assert!(!error.contains("hush"), "{error}");
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 pub mod config;
 
+pub mod descriptors;
+
 pub mod state;
 
 pub mod ledger;
@@ -16,9 +18,11 @@ pub mod server;
 
 pub mod emit;
 
+pub mod health;
+
 pub mod lines;
 
-pub mod tail;
+pub mod client;
 
 pub mod demo;
 

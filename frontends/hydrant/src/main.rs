@@ -11,6 +11,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    hydrant::descriptors::take_all();
     let program = std::env::args_os().next();
     let outcome = match program.as_deref().and_then(Role::of_program) {
         // Upstream's executables have no arguments.

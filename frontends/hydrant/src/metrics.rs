@@ -1,5 +1,8 @@
 //! The state as Prometheus metrics (OpenMetrics text).
 
+mod access;
+mod websocket;
+
 use crate::agent::{UpstreamCollector, UpstreamMetrics};
 use crate::state::ServerState;
 use hydrant_engine::counters::{Counter, LaneCounter, Loss, TURN_BOUNDS_NANOS};
@@ -12,11 +15,14 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 type Labels = Vec<(&'static str, String)>;
 type Samples = Vec<(Labels, u64)>;
+type Sessions = BTreeMap<Labels, SessionCounters>;
 
 /// A registry that reads the state anew for each scrape.
 pub(crate) fn registry(state: ServerState) -> Registry {
@@ -71,24 +77,28 @@ impl Collector for StateCollector {
                 .collect();
             counters(&mut encoder, &name, counter.help(), samples)?;
         }
-        session_metrics(&mut encoder, state)?;
+        let sessions = sessions(state);
+        session_metrics(&mut encoder, &sessions)?;
         grpc_metrics(&mut encoder, state)?;
         router_metrics(&mut encoder, state)?;
         gateway_metrics(&mut encoder, state)?;
-        counters(&mut encoder, "hydrant_lost", LOST_HELP, losses(state))?;
+        websocket::encode(&mut encoder, state)?;
+        access::encode(&mut encoder, state)?;
+        let losses = losses(state, &sessions);
+        counters(&mut encoder, "hydrant_lost", LOST_HELP, losses)?;
         turns(&mut encoder, state)
     }
 }
 
 const LOST_HELP: &str = "Everything lost, by the stage that lost it and the reason.";
 
-fn session_metrics(encoder: &mut DescriptorEncoder<'_>, state: &ServerState) -> fmt::Result {
+fn session_metrics(encoder: &mut DescriptorEncoder<'_>, sessions: &Sessions) -> fmt::Result {
     for counter in [SessionCounter::Selected, SessionCounter::Delivered] {
         let name = format!("hydrant_session_{}", counter.name());
-        let samples = sessions(state, |counters| counters.get(counter));
+        let samples = of_sessions(sessions, |counters| counters.get(counter));
         counters(encoder, &name, counter.help(), samples)?;
     }
-    let waiting = sessions(state, SessionCounters::waiting);
+    let waiting = of_sessions(sessions, SessionCounters::waiting);
     gauges(
         encoder,
         "hydrant_session_waiting",
@@ -123,7 +133,19 @@ fn router_metrics(encoder: &mut DescriptorEncoder<'_>, state: &ServerState) -> f
     }
     let open = samples(&RouterState::open_streams);
     let help = "Streams open to a router now.";
-    gauges(encoder, "hydrant_router_open_streams", help, open)
+    gauges(encoder, "hydrant_router_open_streams", help, open)?;
+    let away = samples(&|router| millis(router.away().unwrap_or_default()));
+    let help = "How long a router has been away, in milliseconds: it is asked for and has no stream \
+                for us. 0: it is there.";
+    gauges(encoder, "hydrant_router_away_ms", help, away)?;
+    let in_all = samples(&|router| millis(router.away_in_all()));
+    let help =
+        "How long a router was away in all, in milliseconds; what it had for us then is lost.";
+    counters(encoder, "hydrant_router_away_in_all_ms", help, in_all)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn router_labels(router: &RouterState) -> Labels {
@@ -180,29 +202,37 @@ fn lanes(state: &ServerState, value: impl Fn(&hydrant_engine::lanes::LaneState) 
     samples
 }
 
-/// Open sessions by what they take and where they are; those that are over summed up by kind.
-fn sessions(state: &ServerState, value: impl Fn(&SessionCounters) -> u64) -> Samples {
-    let mut samples = Vec::new();
+/// Open sessions by what they take and where they are; those that are over summed up by kind. Two
+/// readers may differ in nothing that is shown: they are one here, since a sample must not be given
+/// twice.
+fn sessions(state: &ServerState) -> Sessions {
+    let mut sums = Sessions::new();
     for worker in &state.frontends {
-        let labels = |session: String, peer: String| {
-            let frontend = ("frontend", worker.name());
-            vec![frontend, ("session", session), ("peer", peer)]
+        let mut add = |session: &str, peer: &str, counters: &SessionCounters| {
+            let labels = vec![
+                ("frontend", worker.name()),
+                ("session", session.to_owned()),
+                ("peer", peer.to_owned()),
+            ];
+            sums.entry(labels).or_default().absorb(counters);
         };
         for session in worker.sessions() {
-            let labels = labels(session.name.clone(), session.peer.clone());
-            samples.push((labels, value(&session.counters)));
+            add(&session.name, &session.peer, &session.counters);
         }
         for (kind, counters) in worker.over() {
-            samples.push((
-                labels(format!("{kind}, over"), String::new()),
-                value(&counters),
-            ));
+            add(&format!("{kind}, over"), "", &counters);
         }
     }
-    samples
+    sums
 }
 
-fn losses(state: &ServerState) -> Samples {
+fn of_sessions(sessions: &Sessions, value: impl Fn(&SessionCounters) -> u64) -> Samples {
+    let sample =
+        |(labels, counters): (&Labels, &SessionCounters)| (labels.clone(), value(counters));
+    sessions.iter().map(sample).collect()
+}
+
+fn losses(state: &ServerState, sessions: &Sessions) -> Samples {
     let mut samples = Vec::new();
     let mut add = |stage: &str, reason: &str, labels: Labels, count: u64| {
         let mut all = vec![("stage", stage.to_owned()), ("reason", reason.to_owned())];
@@ -235,7 +265,7 @@ fn losses(state: &ServerState) -> Samples {
         add("lane", LaneCounter::Full.name(), labels, count);
     }
     for loss in SessionCounter::LOSSES {
-        for (labels, count) in sessions(state, |counters| counters.get(loss)) {
+        for (labels, count) in of_sessions(sessions, |counters| counters.get(loss)) {
             add("session", loss.name(), labels, count);
         }
     }
@@ -290,4 +320,52 @@ fn turns(encoder: &mut DescriptorEncoder<'_>, state: &ServerState) -> fmt::Resul
         metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hydrant_feed::session::{FrontendState, SessionState};
+    use prometheus_client::encoding::text::encode;
+    use std::collections::BTreeSet;
+
+    fn session(name: &str, delivered: u64, lost: u64) -> Arc<SessionState> {
+        let session = SessionState::new(name.to_owned(), "1.2.3.4:5".to_owned());
+        session
+            .counters
+            .add(SessionCounter::Selected, delivered + lost + 1);
+        session.counters.add(SessionCounter::Delivered, delivered);
+        session.counters.add(SessionCounter::OutboxFull, lost);
+        Arc::new(session)
+    }
+
+    #[test]
+    fn what_looks_the_same_is_one_sample() {
+        let grpc = Arc::new(FrontendState::new("grpc", None));
+        grpc.open(session("same", 5, 2));
+        grpc.open(session("same", 7, 1));
+        grpc.open(session("other", 100, 100));
+        let over = grpc.open(session("same", 3, 3));
+        grpc.close(over, "call");
+        let state = ServerState {
+            frontends: vec![grpc],
+            ..ServerState::default()
+        };
+        let mut text = String::new();
+        encode(&mut text, &registry(state)).unwrap();
+        let series = text.lines().filter(|line| !line.starts_with('#'));
+        let series: Vec<_> = series.filter_map(|line| line.rsplit_once(' ')).collect();
+        let distinct: BTreeSet<_> = series.iter().map(|(series, _)| series).collect();
+        assert_eq!(distinct.len(), series.len(), "{text}");
+        let labels = "frontend=\"grpc\",session=\"same\",peer=\"1.2.3.4:5\"";
+        let full = format!("stage=\"session\",reason=\"outbox_full\",{labels}");
+        for (name, labels, value) in [
+            ("hydrant_session_delivered_total", labels, "12"),
+            ("hydrant_session_waiting", labels, "2"),
+            ("hydrant_lost_total", &full, "3"),
+        ] {
+            let name = format!("{name}{{{labels}}}");
+            assert!(series.contains(&(name.as_str(), value)), "{name}: {text}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! mutual TLS.
 
 use crate::config::{OperatorConfig, ScrapeConfig};
+use crate::health::Health;
 use crate::metrics::registry;
 use crate::state::ServerState;
 use http_body_util::Full;
@@ -198,13 +199,12 @@ impl Endpoint {
     }
 
     fn health(&self) -> Response<Full<Bytes>> {
-        match self.state.stopped_shards().as_slice() {
-            [] => text(StatusCode::OK, "ok\n"),
-            shards => {
-                let body = format!("shards {shards:?} have stopped\n");
-                text(StatusCode::SERVICE_UNAVAILABLE, body)
-            }
-        }
+        let health = Health::of(&self.state);
+        let status = match health.is_well {
+            true => StatusCode::OK,
+            false => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        text(status, health.report)
     }
 }
 

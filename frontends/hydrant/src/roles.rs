@@ -2,7 +2,8 @@
 //! variables and lines on stderr, so that a BOSH job or a test suite can start it in their place.
 //!
 //! A role reads its variables into settings in upstream's units ([`env`], [`doppler`], [`rlp`],
-//! [`gateway`]), makes a configuration of them (`tables`), and serves it (`run`).
+//! [`gateway`], [`traffic_controller`]), makes a configuration of them (`tables`), and serves it
+//! (`run`).
 
 pub mod doppler;
 pub mod duration;
@@ -12,6 +13,7 @@ pub mod log;
 pub mod rlp;
 mod run;
 mod tables;
+pub mod traffic_controller;
 
 pub use run::run;
 
@@ -29,17 +31,21 @@ pub enum Role {
     ReverseLogProxy,
     /// Gives HTTP clients what the reverse log proxy has.
     Gateway,
+    /// Gives WebSocket clients the envelopes of all routers.
+    TrafficController,
 }
 
 impl Role {
     /// Upstream's names: of the executable, and of its source folder or BOSH job.
-    pub const NAMES: [(&'static str, Self); 6] = [
+    pub const NAMES: [(&'static str, Self); 8] = [
         ("doppler", Self::Doppler),
         ("router", Self::Doppler),
         ("rlp", Self::ReverseLogProxy),
         ("reverse_log_proxy", Self::ReverseLogProxy),
         ("rlp-gateway", Self::Gateway),
         ("reverse_log_proxy_gateway", Self::Gateway),
+        ("trafficcontroller", Self::TrafficController),
+        ("loggregator_trafficcontroller", Self::TrafficController),
     ];
 
     /// The role of that name.
@@ -115,6 +121,10 @@ mod tests {
         assert_eq!(role("reverse_log_proxy"), proxy);
         assert_eq!(role("/x/rlp-gateway"), Some(Role::Gateway));
         assert_eq!(role("reverse_log_proxy_gateway"), Some(Role::Gateway));
+        let package = "/var/vcap/packages/loggregator_trafficcontroller/trafficcontroller";
+        assert_eq!(role(package), Some(Role::TrafficController));
+        let job = "loggregator_trafficcontroller";
+        assert_eq!(role(job), Some(Role::TrafficController));
         for other in ["hydrant", "/doppler/hydrant", "doppler2", "", "/"] {
             assert_eq!(role(other), None, "{other}");
         }

@@ -5,10 +5,11 @@ use hydrant_feed::routers::Routers;
 use hydrant_feed::session::FrontendState;
 use hydrant_gateway::GatewayState;
 use hydrant_grpc::GrpcCounters;
+use hydrant_websocket::WebsocketState;
 use std::sync::Arc;
 
 /// The state of a server. Everything in it is read while the threads go on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ServerState {
     /// The shards, in the order of the config's cores.
     pub shards: Vec<ShardState>,
@@ -17,6 +18,8 @@ pub struct ServerState {
     pub frontends: Vec<Arc<FrontendState>>,
     /// What the gRPC workers counted of connections and streams.
     pub grpc: Vec<Arc<GrpcCounters>>,
+    /// What was counted in front of WebSockets.
+    pub websocket: Option<Arc<WebsocketState>>,
     /// The other hosts that feed us.
     pub routers: Option<Routers>,
     /// The gateway.

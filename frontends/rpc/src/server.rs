@@ -5,9 +5,11 @@
 
 mod answer;
 mod messages;
+mod unfinished;
 
 pub use answer::{answer, refusal, single, streaming};
 pub use messages::{Broken, Messages};
+pub use unfinished::Unfinished;
 
 /// Of each message: a flag, and its length in four bytes, big-endian.
 pub const PREFIX_BYTES: usize = 5;

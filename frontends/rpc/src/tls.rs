@@ -15,7 +15,7 @@ mod server;
 
 pub use client::ClientTls;
 pub use error::TlsError;
-pub use files::TlsFiles;
+pub use files::{TlsFiles, check_authorities};
 pub use reload::Reloader;
 pub use server::ServerTls;
 

@@ -1,12 +1,16 @@
 //! What an operator may set of the WebSocket frontend.
 
+use crate::recent::RecentConfig;
 use bytesize::ByteSize;
+use hydrant_access::{AccessConfig, Keys};
 use hydrant_engine::config::ConfigError;
 use hydrant_engine::limits::FRAME_BYTES_MAX;
+use hydrant_http::HttpsFiles;
 use serde::Deserialize;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 /// The `[websocket]` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,11 +30,25 @@ pub struct WebsocketConfig {
     /// A session that does not take a write (64 KiB, or one larger message) within this time is
     /// closed. Default: 5000, as upstream.
     pub slow_after_ms: u64,
-    /// Sessions at a time; who comes after that is answered 503. Default: 1000.
+    /// Sessions at a time; who comes after that is answered 503. Default: 2000, as upstream.
     pub sessions_max: usize,
-    /// Allows an address that is not loopback although nothing checks who reads there. Default:
-    /// false.
+    /// Allows an address that is not loopback without TLS or access control there, and plain http
+    /// over the network to those who are asked. Default: false.
     pub insecure: bool,
+    /// Certificate and key to show: https and wss then. Default: none, plain HTTP.
+    pub tls: Option<HttpsFiles>,
+    /// Who may read. Default: everybody.
+    pub access: Option<AccessConfig>,
+    /// File to which a line in CEF is appended for each request. Default: none.
+    pub security_event_log: Option<PathBuf>,
+    /// What these lines call us. Default: the listener's address.
+    pub security_event_host: Option<String>,
+    /// The foundation's domain: cookies are for `doppler.` and this. Default: localhost.
+    pub system_domain: String,
+    /// Whether `/` and `/v2/info` say where logs are, as a Cloud Controller does. Default: true.
+    pub discovery: bool,
+    /// What is kept for `recentlogs` and `containermetrics`.
+    pub recent: RecentConfig,
 }
 
 impl Default for WebsocketConfig {
@@ -41,8 +59,15 @@ impl Default for WebsocketConfig {
             outbox_bytes: ByteSize::mib(64),
             outboxes_bytes: ByteSize::mib(512),
             slow_after_ms: 5_000,
-            sessions_max: 1_000,
+            sessions_max: 2_000,
             insecure: false,
+            tls: None,
+            access: None,
+            security_event_log: None,
+            security_event_host: None,
+            system_domain: "localhost".to_owned(),
+            discovery: true,
+            recent: RecentConfig::default(),
         }
     }
 }
@@ -69,16 +94,21 @@ impl WebsocketConfig {
             &self.slow_after_ms,
             &SLOW_AFTER_MS,
         )?;
-        in_range("websocket.sessions_max", &self.sessions_max, &SESSIONS)
+        in_range("websocket.sessions_max", &self.sessions_max, &SESSIONS)?;
+        if let Some(access) = &self.access {
+            access.check(&Keys::WEBSOCKET, self.insecure)?;
+        }
+        self.recent.check()
     }
 
     fn check_address(&self) -> Result<(), ConfigError> {
-        if self.insecure || self.address.ip().to_canonical().is_loopback() {
+        let is_guarded = self.tls.is_some() || self.access.is_some() || self.insecure;
+        if is_guarded || self.address.ip().to_canonical().is_loopback() {
             return Ok(());
         }
         let problem = format!(
-            "{} is not loopback, and nothing checks who reads there; \
-             websocket.insecure = true allows it",
+            "{} is not loopback, and there is neither TLS nor access control: give websocket.tls \
+             or websocket.access, or allow it with websocket.insecure = true",
             self.address
         );
         Err(ConfigError {

@@ -59,9 +59,31 @@ pub(crate) fn refused(status: StatusCode) -> Answer {
     answer
 }
 
+/// Whether a client means to open a WebSocket, well or not.
+pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
+    has_token(headers, &header::UPGRADE, "websocket")
+}
+
+/// 301: what the client means is elsewhere.
+pub(crate) fn moved(location: &str) -> Answer {
+    match HeaderValue::try_from(location) {
+        Ok(location) => {
+            let mut answer = empty(StatusCode::MOVED_PERMANENTLY);
+            answer.headers_mut().insert(header::LOCATION, location);
+            answer
+        }
+        Err(_) => not_found(),
+    }
+}
+
 /// 404, as Go's HTTP server says it.
 pub(crate) fn not_found() -> Answer {
     text(StatusCode::NOT_FOUND, "404 page not found")
+}
+
+/// 400, as the first generation's server says it where nobody asks for tokens.
+pub(crate) fn no_app() -> Answer {
+    text(StatusCode::BAD_REQUEST, "Invalid AppId")
 }
 
 /// An answer without a body.

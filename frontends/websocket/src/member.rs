@@ -5,19 +5,20 @@ use futures_util::task::AtomicWaker;
 use hydrant_feed::counters::SessionCounter;
 use hydrant_feed::outbox::Outbox;
 use hydrant_feed::session::SessionState;
-use std::cell::{Cell, RefCell};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-/// A session as its group sees it. The pump gives, the session's task takes; both run on the
-/// worker's one thread.
+/// A session as its group sees it. The pump, or the routers' streams, give; the session's task
+/// takes. All run on the worker's one thread, so that nobody waits for a lock; there are locks
+/// because the streams' tasks could run anywhere.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) state: Arc<SessionState>,
-    outbox: RefCell<Outbox>,
+    outbox: Mutex<Outbox>,
     task: AtomicWaker,
-    is_to_wake: Cell<bool>,
-    is_stopping: Cell<bool>,
+    is_to_wake: AtomicBool,
+    is_stopping: AtomicBool,
 }
 
 /// What a session has to do with its outbox.
@@ -33,46 +34,48 @@ impl Member {
     pub(crate) fn new(state: Arc<SessionState>, outbox: Outbox) -> Self {
         Self {
             state,
-            outbox: RefCell::new(outbox),
+            outbox: Mutex::new(outbox),
             task: AtomicWaker::new(),
-            is_to_wake: Cell::new(false),
-            is_stopping: Cell::new(false),
+            is_to_wake: AtomicBool::new(false),
+            is_stopping: AtomicBool::new(false),
         }
     }
 
     /// Puts a message into the outbox. True for the first since the last [`wake`](Self::wake).
     pub(crate) fn give(&self, message: Bytes) -> bool {
         self.count(SessionCounter::Selected, 1);
-        let lost = self.outbox.borrow_mut().push(message);
+        let lost = self.outbox().push(message);
         if lost > 0 {
             self.count(SessionCounter::OutboxFull, lost);
         }
-        !self.is_to_wake.replace(true)
+        let is_to_wake = self.is_to_wake.load(Relaxed);
+        self.is_to_wake.store(true, Relaxed);
+        !is_to_wake
     }
 
     /// Lets the session's task look at what it was given.
     pub(crate) fn wake(&self) {
-        self.is_to_wake.set(false);
+        self.is_to_wake.store(false, Relaxed);
         self.task.wake();
     }
 
     /// Nothing will be given any more.
     pub(crate) fn stop(&self) {
-        self.is_stopping.set(true);
+        self.is_stopping.store(true, Relaxed);
         self.task.wake();
     }
 
     /// The oldest message.
     pub(crate) fn take(&self) -> Option<Bytes> {
-        self.outbox.borrow_mut().pop()
+        self.outbox().pop()
     }
 
     /// Waits, on behalf of the session's task, for something to do.
     pub(crate) fn poll_work(&self, context: &Context<'_>) -> Poll<Work> {
         self.task.register(context.waker());
-        if !self.outbox.borrow().is_empty() {
+        if !self.outbox().is_empty() {
             Poll::Ready(Work::Write)
-        } else if self.is_stopping.get() {
+        } else if self.is_stopping.load(Relaxed) {
             Poll::Ready(Work::Stop)
         } else {
             Poll::Pending
@@ -89,5 +92,9 @@ impl Member {
         // What waits here is part of what waits in all: the rest is in a write.
         while self.take().is_some() {}
         self.count(loss, self.state.counters.waiting());
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,23 +1,29 @@
 //! Lanes to outboxes: each record is read once, converted once if anybody wants it, and its
 //! messages are shared by all who get them.
 
+use crate::arena::Arena;
 use crate::member::Member;
+use crate::recent::Recent;
 use crate::register::Register;
-use crate::table::Table;
-use bytes::{Bytes, BytesMut};
+use crate::routes::Form;
+use crate::table::{Group, Table};
+use crate::v0;
+use bytes::Bytes;
+use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::lanes::Place;
 use hydrant_engine::record::Record;
-use hydrant_feed::convert::v1_messages;
+use hydrant_feed::convert::V1Form;
 use hydrant_feed::counters::FeedCounter;
 use hydrant_feed::lanes::Lanes;
 use std::mem;
 use std::rc::Rc;
+use std::sync::Arc;
 use tokio::task::yield_now;
 
 /// Moves records until every shard has stopped and all is read. Between two batches the sessions
 /// have their turn.
-pub(crate) async fn run(mut lanes: Lanes, register: Rc<Register>) {
-    let mut pump = Pump::new(register);
+pub(crate) async fn run(mut lanes: Lanes, register: Rc<Register>, recent: Option<Arc<Recent>>) {
+    let mut pump = Pump::new(register, recent);
     while lanes.wait().await {
         pump.batch(&mut lanes);
         yield_now().await;
@@ -26,28 +32,41 @@ pub(crate) async fn run(mut lanes: Lanes, register: Rc<Register>) {
 
 struct Pump {
     register: Rc<Register>,
-    arena: Arena,
+    recent: Option<Arc<Recent>>,
+    v1_form: V1Form,
+    giving: Giving,
     /// Groups that may take the record at hand.
     found: Vec<usize>,
-    /// Members that the batch gave something to.
-    given: Vec<Rc<Member>>,
 }
 
 impl Pump {
-    fn new(register: Rc<Register>) -> Self {
+    fn new(register: Rc<Register>, recent: Option<Arc<Recent>>) -> Self {
         Self {
             register,
-            arena: Arena::new(),
+            recent,
+            v1_form: V1Form::default(),
+            giving: Giving {
+                arena: Arena::new(),
+                given: Vec::new(),
+            },
             found: Vec::new(),
-            given: Vec::new(),
         }
     }
 
     fn batch(&mut self, lanes: &mut Lanes) {
         let register = self.register.clone();
         let table = register.table();
-        lanes.read(|place, record| self.record(&table, place, &record));
-        for member in self.given.drain(..) {
+        let recent = self.recent.clone();
+        let mut keeping = recent
+            .as_ref()
+            .map(|recent| recent.writing(UnixNanos::now()));
+        lanes.read(|place, record| {
+            if let Some(keeping) = &mut keeping {
+                keeping.add(&record);
+            }
+            self.record(&table, place, &record);
+        });
+        for member in self.giving.given.drain(..) {
             member.wake();
         }
     }
@@ -60,9 +79,10 @@ impl Pump {
         let mut made = 0;
         let mut is_taken = false;
         if !found.is_empty() {
-            v1_messages(record, |message| {
+            let giving = &mut self.giving;
+            self.v1_form.messages(record, |message| {
                 made += 1;
-                is_taken |= self.message(table, &found, place, message);
+                is_taken |= giving.message(table, &found, place, message);
             });
         }
         self.count(FeedCounter::Read, 1);
@@ -77,18 +97,29 @@ impl Pump {
         self.found = found;
     }
 
+    fn count(&self, counter: FeedCounter, count: u64) {
+        self.register.state.feed.add(counter, count);
+    }
+}
+
+/// How messages get to members.
+struct Giving {
+    arena: Arena,
+    /// Members that the batch gave something to.
+    given: Vec<Arc<Member>>,
+}
+
+impl Giving {
     /// Gives a message to all who take it. False: nobody did.
     fn message(&mut self, table: &Table, found: &[usize], place: Place, message: &[u8]) -> bool {
-        let mut shared = None;
+        let mut shared = Shared::default();
         for group in found.iter().map(|index| table.group(*index)) {
             if !group.selects(message) {
                 continue;
             }
-            let bytes = shared.get_or_insert_with(|| match group.is_firehose() {
-                true => self.arena.share(message),
-                // An app's messages lie far apart; they would hold on to chunks of others'.
-                false => Bytes::copy_from_slice(message),
-            });
+            let Some(bytes) = shared.of(group, message, &mut self.arena) else {
+                continue;
+            };
             for member in group.takers(place) {
                 if member.give(bytes.clone()) {
                     self.given.push(member.clone());
@@ -97,48 +128,37 @@ impl Pump {
         }
         shared.is_some()
     }
-
-    fn count(&self, counter: FeedCounter, count: u64) {
-        self.register.state.feed.add(counter, count);
-    }
 }
 
-/// Bytes of a chunk. It lives as long as one of its messages, so it is small beside an outbox.
-const CHUNK_BYTES: usize = 32 * 1024;
-
-/// Memory for messages, taken a chunk at a time and used again once its messages are gone.
-struct Arena(BytesMut);
-
-impl Arena {
-    fn new() -> Self {
-        Self(BytesMut::with_capacity(CHUNK_BYTES))
-    }
-
-    fn share(&mut self, message: &[u8]) -> Bytes {
-        self.0.extend_from_slice(message);
-        self.0.split().freeze()
-    }
+/// A message, once in each form that is asked for.
+#[derive(Default)]
+struct Shared {
+    envelope: Option<Bytes>,
+    log_message: Option<Bytes>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_lie_side_by_side_in_a_chunk() {
-        let mut arena = Arena::new();
-        let (first, second) = (arena.share(b"first"), arena.share(b"second"));
-        assert_eq!(first.as_ptr().wrapping_add(first.len()), second.as_ptr());
-        assert_eq!((&first[..], &second[..]), (&b"first"[..], &b"second"[..]));
-        let large = vec![7; CHUNK_BYTES + 1];
-        assert_eq!(arena.share(&large), large);
+impl Shared {
+    /// The message as the group wants it; nothing if there is no such form of it.
+    fn of(&mut self, group: &Group, message: &[u8], arena: &mut Arena) -> Option<&Bytes> {
+        match group.form() {
+            Form::Envelope => {
+                let share = || match group.is_firehose() {
+                    true => arena.share(message),
+                    // An app's messages lie far apart; they would hold on to chunks of others'.
+                    false => Bytes::copy_from_slice(message),
+                };
+                Some(self.envelope.get_or_insert_with(share))
+            }
+            Form::LogMessage => {
+                if self.log_message.is_none() {
+                    self.log_message = v0::log_message(message);
+                }
+                self.log_message.as_ref()
+            }
+        }
     }
 
-    #[test]
-    fn a_chunk_whose_messages_are_gone_is_used_again() {
-        let mut arena = Arena::new();
-        let start = arena.share(&[1; 1000]).as_ptr();
-        let reused = (0..1000).any(|_| arena.share(&[2; 1000]).as_ptr() == start);
-        assert!(reused);
+    const fn is_some(&self) -> bool {
+        self.envelope.is_some() || self.log_message.is_some()
     }
 }

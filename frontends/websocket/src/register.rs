@@ -2,14 +2,18 @@
 
 use crate::config::WebsocketConfig;
 use crate::member::Member;
+use crate::routed;
 use crate::routes::Target;
 use crate::table::Table;
 use bytesize::ByteSize;
+use hydrant_engine::record::KindSet;
 use hydrant_engine::route::DemandCell;
 use hydrant_feed::counters::SessionCounter;
 use hydrant_feed::outbox::{Budget, Outbox};
+use hydrant_feed::routers::{Routers, Subscription};
 use hydrant_feed::session::{FrontendState, SessionState};
 use std::cell::{Cell, Ref, RefCell};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,14 +23,27 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub(crate) struct Register {
     pub(crate) state: Arc<FrontendState>,
-    demand: DemandCell,
+    source: Source,
+    /// What is wanted although no session may want it.
+    kept: KindSet,
     limits: Limits,
     /// What all outboxes may hold together.
     budget: Arc<Budget>,
     table: RefCell<Table>,
+    /// What sessions that other hosts feed get it by.
+    subscriptions: RefCell<BTreeMap<u64, Subscription>>,
     session_count: Cell<usize>,
     is_stopping: Cell<bool>,
     emptied: Notify,
+}
+
+/// Where sessions' records come from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// This host's shards, which look here for what is wanted.
+    Lanes(DemandCell),
+    /// Other hosts: every session is a subscription to each of them, who select and share for us.
+    Routers(Routers),
 }
 
 /// Bounds of a register.
@@ -42,7 +59,7 @@ pub(crate) struct Limits {
 pub(crate) struct Registration {
     register: Rc<Register>,
     target: Target,
-    pub(crate) member: Rc<Member>,
+    pub(crate) member: Arc<Member>,
     number: u64,
     is_settled: Cell<bool>,
 }
@@ -62,17 +79,26 @@ fn bytes(size: ByteSize) -> usize {
 }
 
 impl Register {
-    pub(crate) fn new(state: Arc<FrontendState>, demand: DemandCell, limits: Limits) -> Rc<Self> {
-        Rc::new(Self {
+    pub(crate) fn new(
+        state: Arc<FrontendState>,
+        source: Source,
+        kept: KindSet,
+        limits: Limits,
+    ) -> Rc<Self> {
+        let register = Rc::new(Self {
             state,
-            demand,
+            source,
+            kept,
             limits,
             budget: Budget::new(limits.outboxes_bytes),
             table: RefCell::default(),
+            subscriptions: RefCell::default(),
             session_count: Cell::new(0),
             is_stopping: Cell::new(false),
             emptied: Notify::new(),
-        })
+        });
+        register.change(|_| ());
+        register
     }
 
     /// Whether no session can be opened now.
@@ -81,7 +107,8 @@ impl Register {
     }
 
     /// Opens a session. When this returns, the shards can see that its records are wanted, and what
-    /// they publish goes into its outbox. Nothing if the register [is full](Self::is_full).
+    /// they publish goes into its outbox; or the routers are being asked. Nothing if the register
+    /// [is full](Self::is_full).
     pub(crate) fn open(
         self: &Rc<Self>,
         target: Target,
@@ -93,10 +120,11 @@ impl Register {
         }
         let state = Arc::new(SessionState::new(name, peer.to_string()));
         let outbox = Outbox::within(self.budget.clone(), self.limits.outbox_bytes);
-        let member = Rc::new(Member::new(state.clone(), outbox));
+        let member = Arc::new(Member::new(state.clone(), outbox));
         self.session_count.update(|count| count + 1);
         let number = self.state.open(state);
         self.change(|table| table.join(&target, member.clone()));
+        self.subscribe(number, &target, &member);
         Some(Registration {
             register: self.clone(),
             target,
@@ -115,6 +143,7 @@ impl Register {
     /// waits for it and ends.
     pub(crate) fn stop(&self) {
         self.is_stopping.set(true);
+        self.subscriptions.take();
         self.table().members().for_each(|member| member.stop());
     }
 
@@ -128,7 +157,22 @@ impl Register {
     fn change(&self, change: impl FnOnce(&mut Table)) {
         let mut table = self.table.borrow_mut();
         change(&mut table);
-        self.demand.publish(table.demand());
+        if let Source::Lanes(demand) = &self.source {
+            demand.publish(table.demand().with_kinds(self.kept));
+        }
+    }
+
+    fn subscribe(&self, number: u64, target: &Target, member: &Arc<Member>) {
+        if let Source::Routers(routers) = &self.source {
+            let (member, state) = (member.clone(), self.state.clone());
+            let subscription = routed::subscribe(routers, target, member, state);
+            self.subscriptions.borrow_mut().insert(number, subscription);
+        }
+    }
+
+    fn unsubscribe(&self, number: u64) {
+        let subscription = self.subscriptions.borrow_mut().remove(&number);
+        drop(subscription); // Nothing is borrowed meanwhile.
     }
 }
 
@@ -138,6 +182,7 @@ impl Registration {
         if self.is_settled.replace(true) {
             return;
         }
+        self.register.unsubscribe(self.number);
         self.register
             .change(|table| table.leave(&self.target, &self.member));
         self.member.lose_all(loss);

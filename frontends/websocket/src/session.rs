@@ -6,6 +6,7 @@
 
 use crate::member::{Member, Work};
 use crate::register::Registration;
+use crate::slow::{OnSlow, SlowConsumer};
 use crate::timing::Timing;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -15,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep, timeout};
@@ -29,7 +30,12 @@ const FLUSH_THRESHOLD_BYTES: usize = usize::MAX;
 const CLIENT_MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
 /// Serves a session from its upgrade to its end.
-pub(crate) async fn run(upgrade: OnUpgrade, registration: Registration, timing: Timing) {
+pub(crate) async fn run(
+    upgrade: OnUpgrade,
+    registration: Registration,
+    timing: Timing,
+    slow: Option<(OnSlow, String)>,
+) {
     let Ok(upgraded) = upgrade.await else {
         return; // The connection ended before it was a WebSocket's.
     };
@@ -38,6 +44,14 @@ pub(crate) async fn run(upgrade: OnUpgrade, registration: Registration, timing: 
     let end = session.serve().await;
     registration.settle(end.loss());
     registration.member.state.set_note(end.note());
+    if let (End::Slow, Some((on_slow, forwarded_for))) = (end, slow) {
+        let state = &registration.member.state;
+        on_slow.tell(SlowConsumer {
+            peer: state.peer.clone(),
+            forwarded_for,
+            path: state.name.clone(),
+        });
+    }
     session.close(end).await;
 }
 
@@ -98,7 +112,7 @@ impl End {
 
 struct Session {
     stream: WebSocketStream<TokioIo<Upgraded>>,
-    member: Rc<Member>,
+    member: Arc<Member>,
     timing: Timing,
     /// When the pong is due, or else the next ping.
     keepalive: Pin<Box<Sleep>>,
@@ -115,7 +129,7 @@ enum Event {
 }
 
 impl Session {
-    fn new(upgraded: Upgraded, member: Rc<Member>, timing: Timing) -> Self {
+    fn new(upgraded: Upgraded, member: Arc<Member>, timing: Timing) -> Self {
         let stream = ServerBuilder::new()
             .config(Config::default().flush_threshold(FLUSH_THRESHOLD_BYTES))
             .limits(Limits::default().max_payload_len(Some(CLIENT_MESSAGE_BYTES_MAX)))

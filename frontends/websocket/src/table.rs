@@ -1,13 +1,13 @@
 //! Records to sessions: who takes what.
 
 use crate::member::Member;
-use crate::routes::Target;
+use crate::routes::{Form, Target};
 use hydrant_engine::lanes::Place;
 use hydrant_engine::record::Record;
 use hydrant_engine::route::Demand;
 use hydrant_feed::group;
-use std::rc::Rc;
 use std::slice;
+use std::sync::Arc;
 
 /// All groups, and which of them to ask about a record.
 #[derive(Debug, Default)]
@@ -25,12 +25,12 @@ pub(crate) struct Table {
 #[derive(Debug)]
 pub(crate) struct Group {
     target: Target,
-    members: Vec<Rc<Member>>,
+    members: Vec<Arc<Member>>,
 }
 
 impl Table {
     /// Adds a session to the group of its target.
-    pub(crate) fn join(&mut self, target: &Target, member: Rc<Member>) {
+    pub(crate) fn join(&mut self, target: &Target, member: Arc<Member>) {
         match self.groups.iter_mut().find(|group| group.target == *target) {
             Some(group) => group.members.push(member),
             None => self.groups.push(Group {
@@ -42,9 +42,9 @@ impl Table {
     }
 
     /// Takes a session out of its group.
-    pub(crate) fn leave(&mut self, target: &Target, member: &Rc<Member>) {
+    pub(crate) fn leave(&mut self, target: &Target, member: &Arc<Member>) {
         if let Some(group) = self.groups.iter_mut().find(|group| group.target == *target) {
-            group.members.retain(|other| !Rc::ptr_eq(other, member));
+            group.members.retain(|other| !Arc::ptr_eq(other, member));
         }
         self.groups.retain(|group| !group.members.is_empty());
         self.index();
@@ -58,7 +58,7 @@ impl Table {
     }
 
     /// Every session.
-    pub(crate) fn members(&self) -> impl Iterator<Item = &Rc<Member>> {
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
         self.groups.iter().flat_map(|group| &group.members)
     }
 
@@ -99,12 +99,17 @@ impl Group {
     }
 
     /// Whom the record at this place goes to: one of a subscription's sessions, or everybody.
-    pub(crate) fn takers(&self, place: Place) -> &[Rc<Member>] {
+    pub(crate) fn takers(&self, place: Place) -> &[Arc<Member>] {
         if self.is_firehose() {
             slice::from_ref(&self.members[group::member(place, self.members.len())])
         } else {
             &self.members
         }
+    }
+
+    /// What its messages are.
+    pub(crate) const fn form(&self) -> Form {
+        self.target.form
     }
 
     /// Whether it takes much of what comes, one after the other.
@@ -116,11 +121,11 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::routes::Route;
     use hydrant_engine::clock::UnixNanos;
     use hydrant_engine::record::{Header, Kind, SourceRule, Version, source_hash};
     use hydrant_feed::outbox::Outbox;
     use hydrant_feed::session::SessionState;
-    use std::sync::Arc;
 
     const PATHS: [&str; 7] = [
         "/firehose/a",
@@ -132,14 +137,17 @@ mod tests {
         "/firehose/c",
     ];
 
-    fn member() -> Rc<Member> {
+    fn member() -> Arc<Member> {
         let state = SessionState::new(String::new(), String::new());
-        Rc::new(Member::new(Arc::new(state), Outbox::new(1000)))
+        Arc::new(Member::new(Arc::new(state), Outbox::new(1000)))
     }
 
     fn target(path: &str) -> Target {
         let filter = path.ends_with('c').then_some("filter-type=logs");
-        Target::of(path, filter).unwrap()
+        match Route::of(path, filter, true) {
+            Route::Stream(target) => target,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn header(kind: Kind, source: &str) -> Header {
@@ -184,7 +192,7 @@ mod tests {
         table.join(&target("/firehose/a"), second.clone());
         assert_eq!(table.groups.len(), 1);
         table.leave(&target("/firehose/a"), &first);
-        assert!(Rc::ptr_eq(table.members().next().unwrap(), &second));
+        assert!(Arc::ptr_eq(table.members().next().unwrap(), &second));
         table.leave(&target("/firehose/a"), &second);
         assert_eq!((table.groups.len(), table.demand()), (0, Demand::none()));
     }

@@ -3,8 +3,6 @@
 use crate::config::WebsocketConfig;
 use std::time::Duration;
 
-/// A request must have come and been answered within this; upstream waits as long for its headers.
-const HANDSHAKE_WITHIN: Duration = Duration::from_secs(2);
 /// A ping must be answered within this (upstream).
 const PONG_WITHIN: Duration = Duration::from_secs(30);
 /// From a pong to the next ping (upstream).
@@ -15,7 +13,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// The times that a worker goes by; tests have shorter ones.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
-    pub(crate) handshake_within: Duration,
+    pub(crate) head_within: Duration,
     pub(crate) pong_within: Duration,
     pub(crate) ping_pause: Duration,
     pub(crate) slow_after: Duration,
@@ -25,7 +23,7 @@ pub(crate) struct Timing {
 impl Timing {
     pub(crate) const fn new(config: &WebsocketConfig) -> Self {
         Self {
-            handshake_within: HANDSHAKE_WITHIN,
+            head_within: hydrant_http::HEAD_TIMEOUT,
             pong_within: PONG_WITHIN,
             ping_pause: PING_PAUSE,
             slow_after: Duration::from_millis(config.slow_after_ms),

@@ -3,12 +3,15 @@
 use clap::{Args, Parser, Subcommand};
 use hydrant_engine::config::available_cores;
 use hydrant_perf::comparison::Work;
+use hydrant_perf::flow::measured::Measured;
+use hydrant_perf::flow::results::Results as FlowResults;
+use hydrant_perf::flow::server::{self, ServeConfig};
 use hydrant_perf::grpc::GrpcBench;
-use hydrant_perf::grpc::server::{self, ServeConfig};
 use hydrant_perf::load::{self, LoadConfig};
 use hydrant_perf::receiver::Placement;
 use hydrant_perf::report::{Results, table};
 use hydrant_perf::scenario::Scenario;
+use hydrant_perf::websocket::WebsocketBench;
 use std::error::Error;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -40,9 +43,11 @@ enum Part {
     Load(LoadConfig),
     /// gRPC in and out, beside a bare service that only passes batches on
     Grpc(GrpcBench),
+    /// gRPC in and WebSocket out, beside a bare server that only writes ready frames
+    Websocket(WebsocketBench),
     /// A server of a run, in a process of its own
     #[command(hide = true)]
-    GrpcServe(ServeConfig),
+    Serve(ServeConfig),
 }
 
 #[derive(Args)]
@@ -81,7 +86,8 @@ fn main() -> ExitCode {
     let outcome = match &line.command {
         Some(Part::Load(config)) => send(config),
         Some(Part::Grpc(bench)) => grpc(bench),
-        Some(Part::GrpcServe(config)) => server::run(config, io::stdin(), io::stdout()),
+        Some(Part::Websocket(bench)) => websocket(bench),
+        Some(Part::Serve(config)) => server::run(config, io::stdin(), io::stdout()),
         None => line.bench.measure(),
     };
     match outcome {
@@ -100,23 +106,33 @@ fn send(config: &LoadConfig) -> Result<(), Box<dyn Error>> {
 }
 
 fn grpc(bench: &GrpcBench) -> Result<(), Box<dyn Error>> {
-    let placement = match available_cores()[..] {
+    let all = bench.measure(two_cores(), &mut io::stdout())?;
+    record(bench.options.json.as_deref(), &all)
+}
+
+fn websocket(bench: &WebsocketBench) -> Result<(), Box<dyn Error>> {
+    let all = bench.measure(two_cores(), &mut io::stdout())?;
+    record(bench.options.json.as_deref(), &all)
+}
+
+/// The first for the server, the second for the load, or nothing if there is one only.
+fn two_cores() -> Option<Placement> {
+    match available_cores()[..] {
         [receiver_core, load_core, ..] => Some(Placement {
             receiver_core,
             load_core,
         }),
         _ => None,
-    };
-    let all = bench.measure(placement, &mut io::stdout())?;
+    }
+}
+
+fn record<M: Measured>(file: Option<&Path>, all: &[FlowResults<M>]) -> Result<(), Box<dyn Error>> {
     let now = unix_seconds();
     let lines: Vec<_> = all
         .iter()
         .flat_map(|results| results.json_lines(now))
         .collect();
-    if let Some(file) = &bench.json {
-        append(file, &lines)?;
-    }
-    Ok(())
+    Ok(file.map_or(Ok(()), |file| append(file, &lines))?)
 }
 
 impl Bench {

@@ -1,8 +1,12 @@
-//! What is measured: who reads, and how much is sent.
+//! Who reads over gRPC.
 
-use super::reading::Wanted;
-use super::server::Service;
+use super::reading::{Reader, count, open, time};
+use crate::flow::balance::Wanted;
+use crate::flow::error::FlowError;
+use crate::flow::measured::{Count, Ends, Group, Measured, Timing};
+use crate::flow::server::Service;
 use clap::ValueEnum;
+use hdrhistogram::Histogram;
 
 /// Apps that a reader each asks for.
 const APP_READERS: usize = 100;
@@ -32,26 +36,6 @@ impl Case {
     /// Those that are measured by what they cost, in the order of the table.
     pub const COSTS: [Self; 5] = [Self::Bare, Self::Nobody, Self::One, Self::Four, Self::Apps];
 
-    /// Its name in tables and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Nobody => "readers-0",
-            Self::One => "readers-1",
-            Self::Four => "readers-4",
-            Self::Apps => "apps-100",
-            Self::Bare => "bare",
-            Self::Latency => "latency",
-        }
-    }
-
-    /// Who serves.
-    pub const fn service(self) -> Service {
-        match self {
-            Self::Bare => Service::Bare,
-            _ => Service::Hydrant,
-        }
-    }
-
     /// Who reads, given the number of apps.
     pub fn readers(self, apps: usize) -> Vec<Wanted> {
         let firehoses = match self {
@@ -68,30 +52,43 @@ impl Case {
     }
 }
 
-/// How much is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// So many envelopes a second, evenly.
-    Rate(u64),
-    /// As fast as the server takes it.
-    Max,
-    /// So many envelopes a second, evenly; how long each is under way is taken down.
-    Timed(u64),
-}
+impl Measured for Case {
+    const BENCH: &'static str = "grpc";
+    const ONE: Self = Self::One;
+    const BARE: Self = Self::Bare;
+    type Reader = Reader;
 
-impl Pace {
-    /// What is asked for.
-    pub const fn rate(self) -> Option<u64> {
+    fn name(self) -> &'static str {
         match self {
-            Self::Rate(rate) | Self::Timed(rate) => Some(rate),
-            Self::Max => None,
+            Self::Nobody => "readers-0",
+            Self::One => "readers-1",
+            Self::Four => "readers-4",
+            Self::Apps => "apps-100",
+            Self::Bare => "bare",
+            Self::Latency => "latency",
         }
     }
 
-    /// As it stands in tables.
-    pub fn name(self) -> String {
-        self.rate()
-            .map_or_else(|| "max".to_owned(), |rate| rate.to_string())
+    fn service(self) -> Service {
+        match self {
+            Self::Bare => Service::BareGrpc,
+            _ => Service::Grpc,
+        }
+    }
+
+    async fn open(self, server: &Ends) -> Result<Vec<Group<Reader>>, FlowError> {
+        open(server, &self.readers(server.apps)).await
+    }
+
+    async fn read(
+        reader: Reader,
+        received: Count,
+        timing: Option<Timing>,
+    ) -> Result<Histogram<u64>, FlowError> {
+        match timing {
+            Some(timing) => time(reader, received, timing).await,
+            None => count(reader, received).await,
+        }
     }
 }
 

@@ -1,96 +1,93 @@
 //! The readers: streams of batches that are counted, or timed, and forgotten.
 
-use super::batches::stamp;
-use super::error::GrpcError;
-use super::schedule::{Schedule, histogram};
+use crate::flow::balance::Wanted;
+use crate::flow::batches::stamp;
+use crate::flow::error::FlowError;
+use crate::flow::measured::{Count, Ends, Group, Timing};
+use crate::flow::schedule::histogram;
+use crate::flow::trial::channels;
 use crate::samples::app_guid;
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use hydrant_proto::v2;
 use hydrant_rpc::batch::elements;
+use hydrant_rpc::channel::connect;
 use hydrant_rpc::egress::EgressClient;
 use prost::Message;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
-/// What a reader asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// The logs of all apps.
-    Firehose,
-    /// The logs of the app with this number.
-    App(usize),
-}
+/// Connections that readers of single apps share: those of a Reverse Log Proxy to one Doppler.
+const APP_CONNECTIONS: usize = 20;
 
-/// A reader's count, for whoever watches.
-#[derive(Clone, Debug)]
-pub struct Reading {
-    /// What it asks for.
-    pub wanted: Wanted,
-    received: Arc<AtomicU64>,
-}
+/// A stream of batches.
+pub type Reader = Streaming<Bytes>;
 
-impl Reading {
-    /// Nothing received so far.
-    pub fn new(wanted: Wanted) -> Self {
-        let received = Arc::default();
-        Self { wanted, received }
-    }
-
-    /// Envelopes received.
-    pub fn received(&self) -> u64 {
-        self.received.load(Relaxed)
-    }
-
-    /// Counts until the server ends the stream.
-    ///
-    /// # Errors
-    /// The server ends it with an error, or sends what is no batch.
-    pub async fn count(self, mut stream: Streaming<Bytes>) -> Result<(), GrpcError> {
-        while let Some(batch) = stream.message().await.map_err(broken)? {
-            let mut count = 0;
-            for element in elements(&batch) {
-                element.ok().ok_or_else(malformed)?;
-                count += 1;
-            }
-            self.received.fetch_add(count, Relaxed);
-        }
-        Ok(())
-    }
-
-    /// As [`count`](Self::count); takes down how long after it was due each envelope was here, in
-    /// nanoseconds, if it was due from `from_ns` on. A batch is read at one moment.
-    ///
-    /// # Errors
-    /// As [`count`](Self::count); an envelope without a stamp.
-    pub async fn time(
-        self,
-        mut stream: Streaming<Bytes>,
-        schedule: Schedule,
-        from_ns: u64,
-    ) -> Result<Histogram<u64>, GrpcError> {
-        let mut latencies = histogram();
-        while let Some(batch) = stream.message().await.map_err(broken)? {
-            let now_ns = schedule.now_ns();
-            for element in elements(&batch) {
-                let due_ns = element.ok().and_then(stamp).ok_or_else(malformed)?;
-                if due_ns >= from_ns {
-                    latencies.saturating_record(now_ns.saturating_sub(due_ns));
-                }
-                self.received.fetch_add(1, Relaxed);
-            }
-        }
-        Ok(latencies)
-    }
-}
-
-/// Opens a reader's stream. When this returns, the server keeps what is sent for it.
+/// Opens a stream for each, all of them groups of one. When this returns, the server keeps what is
+/// sent for them. A firehose has a connection of its own; readers of apps share theirs.
 ///
 /// # Errors
 /// The server refuses.
-pub async fn open(channel: Channel, wanted: Wanted) -> Result<Streaming<Bytes>, GrpcError> {
+pub async fn open(server: &Ends, wanted: &[Wanted]) -> Result<Vec<Group<Reader>>, FlowError> {
+    let address = server.addresses.grpc.to_string();
+    let tls = server.tls.as_ref();
+    let is_app = |wanted: &&Wanted| matches!(wanted, Wanted::App(_));
+    let app_count = wanted.iter().filter(is_app).count();
+    let shared = channels(&address, tls, app_count.min(APP_CONNECTIONS)).await?;
+    let mut turns = shared.iter().cycle();
+    let mut groups = Vec::new();
+    for wanted in wanted.iter().copied() {
+        let channel = match (wanted, turns.next()) {
+            (Wanted::App(_), Some(channel)) => channel.clone(),
+            _ => connect(&address, tls).await?,
+        };
+        let members = vec![subscribe(channel, wanted).await?];
+        groups.push(Group { wanted, members });
+    }
+    Ok(groups)
+}
+
+/// Counts until the server ends the stream. Times nothing.
+///
+/// # Errors
+/// The server ends it with an error, or sends what is no batch.
+pub async fn count(mut stream: Reader, received: Count) -> Result<Histogram<u64>, FlowError> {
+    while let Some(batch) = stream.message().await.map_err(broken)? {
+        let mut count = 0;
+        for element in elements(&batch) {
+            element.ok().ok_or_else(malformed)?;
+            count += 1;
+        }
+        received.add(count);
+    }
+    Ok(histogram())
+}
+
+/// As [`count`]; takes down how long after it was due each envelope was here, in nanoseconds. A
+/// batch is read at one moment.
+///
+/// # Errors
+/// As [`count`]; an envelope without a stamp.
+pub async fn time(
+    mut stream: Reader,
+    received: Count,
+    timing: Timing,
+) -> Result<Histogram<u64>, FlowError> {
+    let mut latencies = histogram();
+    while let Some(batch) = stream.message().await.map_err(broken)? {
+        let now_ns = timing.schedule.now_ns();
+        for element in elements(&batch) {
+            let due_ns = element.ok().and_then(stamp).ok_or_else(malformed)?;
+            if due_ns >= timing.from_ns {
+                latencies.saturating_record(now_ns.saturating_sub(due_ns));
+            }
+            received.add(1);
+        }
+    }
+    Ok(latencies)
+}
+
+async fn subscribe(channel: Channel, wanted: Wanted) -> Result<Reader, FlowError> {
     let request = request(wanted).encode_to_vec();
     let opened = EgressClient::new(channel)
         .batched_receiver(Bytes::from(request))
@@ -112,13 +109,13 @@ fn request(wanted: Wanted) -> v2::EgressBatchRequest {
     }
 }
 
-fn broken(status: Status) -> GrpcError {
-    GrpcError::Stream("a reader's stream", Box::new(status))
+fn broken(status: Status) -> FlowError {
+    FlowError::Stream("a reader's stream", Box::new(status))
 }
 
-fn malformed() -> GrpcError {
+fn malformed() -> FlowError {
     let status = Status::data_loss("what came is not what was sent");
-    GrpcError::Stream("a reader's batch", Box::new(status))
+    FlowError::Stream("a reader's batch", Box::new(status))
 }
 
 #[cfg(test)]

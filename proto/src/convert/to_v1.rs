@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::mem;
 
+use super::numbers::{byte_count, index, number, whole, wrapped};
 use super::tags::Tags;
 use super::{INSTANCE_ID, SOURCE_ID, V1_TYPE};
 use crate::v1::envelope::EventType;
@@ -221,37 +222,4 @@ fn set_unless_empty(tags: &mut BTreeMap<String, String>, key: &str, value: Strin
     if !value.is_empty() {
         tags.insert(key.to_owned(), value);
     }
-}
-
-fn number(text: &str) -> i64 {
-    text.parse().unwrap_or_default()
-}
-
-fn index(text: &str) -> i32 {
-    text.parse().unwrap_or_default()
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "upstream keeps the low 32 bits"
-)]
-fn wrapped(number: i64) -> i32 {
-    number as i32
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "`to_v1` promises to saturate"
-)]
-fn whole(value: f64) -> i32 {
-    value as i32
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "`to_v1` promises to saturate"
-)]
-fn byte_count(value: f64) -> u64 {
-    value as u64
 }

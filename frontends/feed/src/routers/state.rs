@@ -3,9 +3,12 @@
 //!
 //! **The ledger**, at any moment: `received = decoded + each loss`.
 
+use super::Router;
+use super::away::Away;
 use hydrant_engine::counters::Loss;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Characters kept of an error: what a router says may be of any length.
 const ERROR_CHARS_MAX: usize = 300;
@@ -35,7 +38,9 @@ pub(super) struct Tally {
 pub struct RouterState {
     zone: String,
     address: String,
+    wanted_streams: AtomicU64,
     open_streams: AtomicU64,
+    away: Away,
     counts: [AtomicU64; RouterCounter::ALL.len()],
     losses: [AtomicU64; Loss::ALL.len()],
     last_error: Mutex<Option<String>>,
@@ -43,7 +48,11 @@ pub struct RouterState {
 
 /// A stream that is open as long as this is.
 #[derive(Debug)]
-pub(super) struct OpenStream<'s>(&'s AtomicU64);
+pub(super) struct OpenStream<'s>(&'s RouterState);
+
+/// A stream that is wanted as long as this is.
+#[derive(Debug)]
+pub(super) struct WantedStream(Arc<Router>);
 
 impl Tally {
     pub(super) const fn count(&mut self, counter: RouterCounter) {
@@ -60,7 +69,9 @@ impl RouterState {
         Self {
             zone: zone.to_owned(),
             address: address.to_owned(),
+            wanted_streams: AtomicU64::new(0),
             open_streams: AtomicU64::new(0),
+            away: Away::default(),
             counts: [const { AtomicU64::new(0) }; RouterCounter::ALL.len()],
             losses: [const { AtomicU64::new(0) }; Loss::ALL.len()],
             last_error: Mutex::new(None),
@@ -80,6 +91,18 @@ impl RouterState {
     /// Streams open now: connected, asked, and not ended. A router need not have answered.
     pub fn open_streams(&self) -> u64 {
         self.open_streams.load(Ordering::Relaxed)
+    }
+
+    /// How long it has been away: there are subscriptions, and not one has a stream from it. Nothing
+    /// if it is there, or nobody asks for it.
+    pub fn away(&self) -> Option<Duration> {
+        self.away.now()
+    }
+
+    /// How long it was away in all, up to now. What the router had for us then is lost, or another
+    /// has got it.
+    pub fn away_in_all(&self) -> Duration {
+        self.away.in_all()
     }
 
     /// What a counter stands at.
@@ -105,7 +128,8 @@ impl RouterState {
     pub(super) fn open(&self) -> OpenStream<'_> {
         self.count(RouterCounter::Connects);
         self.open_streams.fetch_add(1, Ordering::Relaxed);
-        OpenStream(&self.open_streams)
+        self.away.end();
+        OpenStream(self)
     }
 
     pub(super) fn count(&self, counter: RouterCounter) {
@@ -120,6 +144,9 @@ impl RouterState {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *last = Some(shown);
+        if self.open_streams() == 0 {
+            self.away.begin();
+        }
     }
 
     pub(super) fn add(&self, tally: &Tally) {
@@ -130,7 +157,24 @@ impl RouterState {
 
 impl Drop for OpenStream<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.open_streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl WantedStream {
+    pub(super) fn of(router: &Arc<Router>) -> Self {
+        let state = &router.state;
+        state.wanted_streams.fetch_add(1, Ordering::Relaxed);
+        Self(router.clone())
+    }
+}
+
+impl Drop for WantedStream {
+    fn drop(&mut self) {
+        let state = &self.0.state;
+        if state.wanted_streams.fetch_sub(1, Ordering::Relaxed) == 1 {
+            state.away.end();
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::backoff::Backoff;
 use super::connections::Connection;
-use super::state::Tally;
+use super::state::{Tally, WantedStream};
 use super::{Request, Router, RouterCounter, RouterState, Sink};
 use bytes::Bytes;
 use hydrant_engine::decode;
@@ -29,16 +29,18 @@ pub(super) struct Stream {
     router: Arc<Router>,
     request: Request,
     sink: Arc<dyn Sink>,
+    _wanted: WantedStream,
 }
 
 impl Stream {
-    pub(super) const fn new(
+    pub(super) fn new(
         index: usize,
         router: Arc<Router>,
         request: Request,
         sink: Arc<dyn Sink>,
     ) -> Self {
         Self {
+            _wanted: WantedStream::of(&router),
             index,
             router,
             request,

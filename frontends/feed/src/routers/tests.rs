@@ -117,11 +117,16 @@ async fn a_router_that_dies_is_used_again_and_disturbs_nobody() {
     .await;
     let error = state(&routers, 0).last_error().unwrap();
     assert!(error.contains("Connection refused"), "{error}");
+    assert!(state(&routers, 0).away().is_some());
+    assert!(state(&routers, 1).away().is_none());
 
     mortal.run();
     wait_for_streams(&mortal, 1).await;
     mortal.send(&["after"]);
     wait_for_envelopes(&collector, 3).await;
+    assert!(state(&routers, 0).away().is_none());
+    assert!(!state(&routers, 0).away_in_all().is_zero());
+    assert!(state(&routers, 1).away_in_all().is_zero());
     let expected = [(0, log("after")), (0, log("before")), (1, log("meanwhile"))];
     assert_eq!(collector.sorted(), expected);
     let counts = |index, counter| state(&routers, index).get(counter);
@@ -188,7 +193,7 @@ async fn an_address_where_nobody_listens_disturbs_nobody() {
     let (vacant, _reserved) = rig::vacant();
     let router = FakeRouter::start();
     let routers = routers(&[&[&vacant, "localhost:1"], &[&router.address]]);
-    let (collector, _subscription) = collect(&routers);
+    let (collector, subscription) = collect(&routers);
     wait_for_streams(&router, 1).await;
     router.send(&["all the same"]);
     wait_for_envelopes(&collector, 1).await;
@@ -199,6 +204,9 @@ async fn an_address_where_nobody_listens_disturbs_nobody() {
     assert_eq!(state(&routers, 0).get(RouterCounter::Connects), 0);
     assert_eq!(state(&routers, 0).open_streams(), 0);
     assert_eq!(collector.sorted(), [(2, log("all the same"))]);
+    assert!(state(&routers, 0).away().is_some());
+    drop(subscription);
+    wait_until("nobody asks", || state(&routers, 0).away().is_none()).await;
 }
 
 #[tokio::test]

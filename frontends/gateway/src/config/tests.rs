@@ -119,6 +119,11 @@ fn the_access_table_is_whole() {
         error.starts_with("gateway.access.capi.external_address: "),
         "{error}"
     );
+    let error = access_problem("external_address = \"https://api.example\"", "");
+    assert!(
+        error.starts_with("gateway.access.capi.external_address: is needed"),
+        "{error}"
+    );
     let error = access_problem("server_name = \"cloud-controller\"", "");
     assert!(
         error.starts_with("gateway.access.capi.server_name: "),

@@ -1,11 +1,12 @@
 //! Who may read.
 
 use super::client::{ask, open_with};
-use super::peers::Peer;
 use super::provider::Manner;
 use super::refusals::refused;
 use super::rig::{Rig, SECOND};
-use crate::{AccessConfig, CapiConfig, GatewayConfig, GatewayCounter, Latency, Secret, UaaConfig};
+use crate::{GatewayConfig, GatewayCounter, Latency};
+use hydrant_access::fakes::Peer;
+use hydrant_access::{AccessConfig, CapiConfig, Secret, UaaConfig};
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ struct Guarded {
 
 impl Guarded {
     fn new(uaa: Peer, capi: Peer) -> Self {
-        let (uaa_address, capi_address) = (uaa.address, capi.address);
+        let (uaa_address, capi_address) = (uaa.address(), capi.address());
         let rig = Rig::with(Manner::Prompt, |config| {
             guard(config, uaa_address, capi_address);
         });
@@ -61,11 +62,12 @@ pub(super) fn guard(config: &mut GatewayConfig, uaa: SocketAddr, capi: SocketAdd
         },
         capi: CapiConfig {
             address: format!("http://{capi}"),
-            external_address: format!("http://{capi}/external/"),
+            external_address: Some(format!("http://{capi}/external/")),
             tls: None,
             server_name: String::new(),
         },
         skip_cert_verify: false,
+        cache_ms: None,
     });
 }
 
@@ -117,7 +119,7 @@ fn uaa_is_asked_as_it_wants_to_be() {
     );
     assert_eq!(
         header(request, "host"),
-        Some(&*guarded.uaa.address.to_string())
+        Some(&*guarded.uaa.address().to_string())
     );
     // "doppler:se:cret".
     let credentials = "Basic ZG9wcGxlcjpzZTpjcmV0";
@@ -260,7 +262,7 @@ fn a_peer_that_is_down_denies() {
     let nobody = Peer::saying("200 OK", "{}");
     let expected = refused(404, "not_found", "resource not found");
     let path = format!("/v2/read?log&source_id={GUID}");
-    for (uaa, capi) in [(closed, capi.address), (nobody.address, closed)] {
+    for (uaa, capi) in [(closed, capi.address()), (nobody.address(), closed)] {
         let rig = Rig::with(Manner::Prompt, |config| guard(config, uaa, capi));
         assert_eq!(ask(rig.address(), "GET", &path, BEARER), expected);
         assert!(rig.gateway.state().latency_nanos(Latency::Uaa) > 0);

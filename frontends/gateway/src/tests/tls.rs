@@ -2,10 +2,12 @@
 
 use super::certificates::Authority;
 use super::client::{Client, dial, request};
-use super::peers::Peer;
 use super::provider::Manner;
 use super::rig::{Rig, log, logs_event};
-use crate::{AccessConfig, CapiConfig, GatewayCounter, HttpsFiles, Secret, UaaConfig};
+use crate::GatewayCounter;
+use hydrant_access::fakes::Peer;
+use hydrant_access::{AccessConfig, CapiConfig, Secret, UaaConfig};
+use hydrant_http::HttpsFiles;
 use hydrant_rpc::tls::TlsFiles;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -304,9 +306,9 @@ impl Peers {
         let authority = Authority::new();
         let peers = [Peer::saying("200 OK", uaa_says), Peer::saying("200 OK", "")];
         let uaa = authority.files("localhost");
-        let uaa = terminate(&uaa, "http/1.1", false, peers[0].address);
+        let uaa = terminate(&uaa, "http/1.1", false, peers[0].address());
         let capi = authority.files("capi");
-        let capi = terminate(&capi, "http/1.1", true, peers[1].address);
+        let capi = terminate(&capi, "http/1.1", true, peers[1].address());
         Self {
             authority,
             uaa,
@@ -327,11 +329,12 @@ impl Peers {
             },
             capi: CapiConfig {
                 address: capi.clone(),
-                external_address: capi,
+                external_address: Some(capi),
                 tls: Some(files),
                 server_name: "capi".to_owned(),
             },
             skip_cert_verify: false,
+            cache_ms: None,
         }
     }
 }

@@ -4,13 +4,20 @@ use super::rig::{Rig, batch_of, batches, block_on, logs, numbered, read, until};
 use crate::{GrpcConfig, GrpcCounter, Rules};
 use bytes::{BufMut, Bytes, BytesMut};
 use bytesize::ByteSize;
+use futures_util::stream::iter;
 use hydrant_engine::counters::Loss;
 use hydrant_feed::counters::SessionCounter;
 use hydrant_proto::v1;
 use hydrant_rpc::batch::push;
 use hydrant_rpc::egress::EgressClient;
+use hydrant_rpc::server::streaming;
 use prost::Message;
-use tonic::Code;
+use std::future::poll_fn;
+use tonic::codegen::Service;
+use tonic::codegen::http::Request;
+use tonic::{Code, Status};
+
+const BATCH_SENDER: &str = "/loggregator.v2.Ingress/BatchSender";
 
 #[test]
 fn a_malformed_envelope_costs_itself() {
@@ -60,10 +67,7 @@ fn a_v1_envelope_without_what_it_must_have_costs_itself() {
             batch_of(&[good.encode_to_vec()]),
         ];
         let mut client = rig.ingestor().await;
-        client
-            .pusher(futures_util::stream::iter(messages))
-            .await
-            .unwrap();
+        client.pusher(iter(messages)).await.unwrap();
         assert_eq!(rig.lost(Loss::Required), 2);
         assert_eq!(rig.received(), 3);
     });
@@ -102,6 +106,54 @@ fn a_message_over_the_limit_ends_its_stream_only() {
         );
     });
     rig.stop();
+}
+
+#[test]
+fn a_stream_that_ends_inside_a_message_is_counted() {
+    let rig = Rig::new(Rules::Both);
+    block_on(async {
+        let cut_message = b"\0\0\0\0\x05abc";
+        let status = send_bytes(&rig, cut_message).await;
+        assert_eq!(status, (Code::Internal, "unexpected EOF".to_owned()));
+        assert_eq!(rig.lost(Loss::FrameCut), 1);
+        let cut_prefix = b"\0\0\0";
+        let status = send_bytes(&rig, cut_prefix).await;
+        assert_eq!(status, (Code::Unknown, "EOF".to_owned()));
+        assert_eq!(rig.lost(Loss::FrameCut), 2);
+        assert_eq!(rig.received(), 2);
+        assert_eq!(rig.count(GrpcCounter::StreamsReset), 2);
+    });
+    rig.stop();
+}
+
+#[test]
+fn a_compressed_message_is_refused_and_counted() {
+    let rig = Rig::new(Rules::Both);
+    block_on(async {
+        let (code, text) = send_bytes(&rig, b"\x01\0\0\0\x01a").await;
+        assert_eq!(code, Code::Internal);
+        let expected = "grpc: compressed flag set with identity or empty encoding";
+        assert_eq!(text, expected);
+        assert_eq!((rig.lost(Loss::Batch), rig.received()), (1, 1));
+        assert_eq!(rig.count(GrpcCounter::StreamsCut), 1);
+    });
+    rig.stop();
+}
+
+/// Sends bytes as they are in a stream of a sender; how it ends.
+async fn send_bytes(rig: &Rig, bytes: &'static [u8]) -> (Code, String) {
+    let body = streaming(iter([Bytes::from_static(bytes)])).into_body();
+    let request = Request::post(format!("http://{}{BATCH_SENDER}", rig.address()))
+        .header("content-type", "application/grpc")
+        .body(body)
+        .unwrap();
+    let mut channel = rig.channel().await;
+    poll_fn(|context| channel.poll_ready(context))
+        .await
+        .unwrap();
+    let response = channel.call(request).await.unwrap();
+    let status = Status::from_header_map(response.headers()).expect("it has no messages");
+    (status.code(), status.message().to_owned())
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Sessions that share, over workers that do not talk to each other.
 
-use super::rig::{Rig, batches, block_on, logs, number, taken};
+use super::rig::{Rig, batches, block_on, logs, number, taken, until};
 use crate::GrpcConfig;
+use hydrant_feed::counters::SessionCounter;
 use hydrant_proto::v2;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -86,6 +87,37 @@ fn members_that_join_cost_nobody_an_envelope() {
         };
         tokio::join!(sending, joining);
         all_read(&readers, 20_000).await;
+    });
+    rig.stop();
+}
+
+#[test]
+fn members_that_leave_cost_nobody_an_envelope_that_is_not_counted() {
+    let rig = Rig::with(GrpcConfig {
+        workers: 2,
+        ..Default::default()
+    });
+    block_on(async {
+        let stays = rig.read_v2(&logs("g", "")).await.unwrap();
+        let mut leave = Vec::new();
+        for _ in 0..8 {
+            leave.push(reader(&rig, &logs("g", "")).await);
+        }
+        let sending = async {
+            for round in 1..=40 {
+                rig.send(batches("a", 500), 500 * round).await;
+            }
+        };
+        let leaving = async {
+            for (_, task) in leave {
+                tokio::time::sleep(Duration::from_millis(3)).await;
+                task.abort();
+            }
+        };
+        tokio::join!(sending, leaving);
+        let selected = || rig.sessions(SessionCounter::Selected);
+        until(|| selected() == 20_000).await;
+        drop(stays);
     });
     rig.stop();
 }

@@ -1,9 +1,10 @@
 //! What goes in comes out: each version to each version.
 
-use super::rig::{Rig, batch_of, batches, block_on, logs, number, numbered, read, taken, until};
+use super::rig::{Rig, batch_of, batches, block_on, logs, number, numbered, read, taken};
 use crate::Rules;
 use bytes::Bytes;
 use futures_util::stream;
+use hydrant_engine::counters::LaneCounter;
 use hydrant_proto::convert::{SourceFallback, to_v1, to_v2};
 use hydrant_proto::{plumbing, v1, v2};
 use hydrant_rpc::doppler::DopplerClient;
@@ -176,9 +177,18 @@ fn a_session_that_ends_is_not_demanded_any_more() {
     block_on(async {
         let stream = rig.read_v2(&logs("g", "a")).await.unwrap();
         assert_eq!(rig.session_count(), 1);
-        drop(stream);
-        until(|| rig.session_count() == 0).await;
         rig.send(batches("a", 100), 100).await;
+        assert_eq!(rig.lanes(LaneCounter::Published), 100);
+        drop(stream);
+        // Its group is thrown out some time after it, together with others.
+        let mut sent = 100;
+        while rig.lanes(LaneCounter::Unwanted) == 0 {
+            sent += 1;
+            rig.send(batches("a", 1), sent).await;
+        }
+        let published = rig.lanes(LaneCounter::Published);
+        rig.send(batches("a", 100), sent + 100).await;
+        assert_eq!(rig.lanes(LaneCounter::Published), published);
     });
     rig.stop();
 }

@@ -3,7 +3,7 @@
 use crate::{Feed, Grpc, GrpcConfig, GrpcCounter, Rules, WorkerParts, start};
 use bytes::{Bytes, BytesMut};
 use hydrant_engine::config::EngineConfig;
-use hydrant_engine::counters::{Counter, Loss};
+use hydrant_engine::counters::{Counter, LaneCounter, Loss};
 use hydrant_engine::engine::{Engine, ShardState};
 use hydrant_engine::lanes::LaneReader;
 use hydrant_feed::counters::SessionCounter;
@@ -168,6 +168,18 @@ impl Rig {
         self.stop_within(Duration::from_secs(10));
     }
 
+    /// Nothing comes in any more.
+    pub(super) fn stop_input(&self) {
+        self.grpc.stop_input();
+    }
+
+    /// What a lane counter of all lanes stands at.
+    pub(super) fn lanes(&self, counter: LaneCounter) -> u64 {
+        let shards = self.engine.shards().iter();
+        let lanes = shards.flat_map(|shard| &shard.lanes);
+        lanes.map(|lane| lane.counters.get(counter)).sum()
+    }
+
     pub(super) fn stop_within(self, deadline: Duration) {
         let (states, shards) = (self.grpc.states(), self.shards());
         self.grpc.stop_input();
@@ -177,7 +189,9 @@ impl Rig {
             assert_eq!(state.feed.unbalanced(), 0);
             assert_eq!(state.sessions().len(), 0);
             for (name, over) in state.over() {
-                assert_eq!(over.waiting(), 0, "{name}");
+                let of_losses = SessionCounter::LOSSES.map(|loss| over.get(loss));
+                let settled = over.get(SessionCounter::Delivered) + of_losses.iter().sum::<u64>();
+                assert_eq!(over.get(SessionCounter::Selected), settled, "{name}");
             }
         }
         for shard in shards {

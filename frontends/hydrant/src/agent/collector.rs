@@ -30,11 +30,11 @@ impl<F: Fn() -> UpstreamMetrics + Send + Sync + 'static> Collector for UpstreamC
             counters,
             gauges,
         } = (self.0)();
-        let prefix = origin.replace('.', "_");
+        let full_name = |name: &str| format!("{origin}.{name}").replace('.', "_");
         // Counters of one name are one family, which has one head.
         for family in counters.chunk_by(|one, other| one.name == other.name) {
             let name = family[0].name;
-            let (family_name, help) = (format!("{prefix}_{name}"), help(origin, name));
+            let (family_name, help) = (full_name(name), help(origin, name));
             let mut metric =
                 encoder.encode_descriptor(&family_name, &help, None, MetricType::Counter)?;
             for counter in family {
@@ -44,7 +44,7 @@ impl<F: Fn() -> UpstreamMetrics + Send + Sync + 'static> Collector for UpstreamC
             }
         }
         for gauge in gauges {
-            let (name, help) = (format!("{prefix}_{}", gauge.name), help(origin, gauge.name));
+            let (name, help) = (full_name(gauge.name), help(origin, gauge.name));
             encoder
                 .encode_descriptor(&name, &help, None, MetricType::Gauge)?
                 .encode_family(&gauge.tags)?
@@ -78,7 +78,7 @@ mod tests {
                 dropped(&[("direction", "egress")], 2),
             ],
             gauges: vec![UpstreamGauge {
-                name: "subscriptions",
+                name: "proxy.subscriptions",
                 tags: &[VERSION],
                 unit: "subscriptions",
                 value: 3.0,
@@ -97,9 +97,9 @@ mod tests {
 # TYPE loggregator_doppler_dropped counter
 loggregator_doppler_dropped_total{metric_version=\"2.0\",direction=\"ingress\"} 1
 loggregator_doppler_dropped_total{direction=\"egress\"} 2
-# HELP loggregator_doppler_subscriptions Upstream's loggregator.doppler.subscriptions.
-# TYPE loggregator_doppler_subscriptions gauge
-loggregator_doppler_subscriptions{metric_version=\"2.0\"} 3.0
+# HELP loggregator_doppler_proxy_subscriptions Upstream's loggregator.doppler.proxy.subscriptions.
+# TYPE loggregator_doppler_proxy_subscriptions gauge
+loggregator_doppler_proxy_subscriptions{metric_version=\"2.0\"} 3.0
 # EOF
 ";
         assert_eq!(text, expected);

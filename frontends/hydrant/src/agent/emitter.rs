@@ -41,9 +41,9 @@ struct Stream {
 }
 
 impl Emitter {
-    pub(super) fn new(channel: Channel, source_id: String) -> Self {
+    pub(super) fn new(client: IngressClient<Channel>, source_id: String) -> Self {
         Self {
-            client: IngressClient::new(channel),
+            client,
             source_id,
             told: Vec::new(),
             stream: None,
@@ -178,7 +178,7 @@ fn text(value: &str) -> v2::Value {
     }
 }
 
-fn now_nanos() -> i64 {
+pub(super) fn now_nanos() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let since = since.unwrap_or(Duration::ZERO);
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)

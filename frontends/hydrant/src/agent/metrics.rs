@@ -1,5 +1,8 @@
 //! What upstream's components count, filled with what we count.
 
+mod traffic_controller;
+
+use crate::config::GRPC;
 use crate::state::ServerState;
 use hydrant_engine::counters::{Counter, LaneCounter};
 use hydrant_feed::counters::{SessionCounter, SessionCounters};
@@ -50,17 +53,19 @@ pub struct UpstreamGauge {
 pub const VERSION: Tag = ("metric_version", "2.0");
 
 /// The frontend whose sessions are upstream's subscriptions.
-const FRONTEND: &str = "grpc";
+const FRONTEND: &str = GRPC;
 
 const INGRESS: Tag = ("direction", "ingress");
 const EGRESS: Tag = ("direction", "egress");
+const BY_GRPC: Tag = ("protocol", "grpc");
 
 impl UpstreamMetrics {
     /// What the component of upstream's counts that this process is: a reverse log proxy if it
-    /// serves what other routers have, a router if it serves what it took in. Nothing if it is
-    /// neither.
+    /// serves what other routers have, a Traffic Controller if it does so without gRPC, a router if
+    /// it serves what it took in. Nothing if it is none of them.
     pub fn of(state: &ServerState) -> Self {
         match &state.routers {
+            Some(routers) if state.grpc.is_empty() => Self::of_traffic_controller(state, routers),
             Some(routers) => Self::of_proxy(state, routers),
             None if state.grpc.is_empty() => Self::default(),
             None => Self::of_router(state),
@@ -69,6 +74,11 @@ impl UpstreamMetrics {
 
     /// What upstream's router counts. Its two counters named `egress`, for v1 and for v2, are one
     /// here: the sum of the deltas is the same.
+    ///
+    /// Its `ingress` counts v1 envelopes, after the conversion that each v2 envelope goes through
+    /// there: a v2 event or an envelope without a message is none, a gauge of `n` metrics is `n`.
+    /// Ours counts the envelopes that came in, each once: which ones become what in v1 is not known
+    /// until a v1 reader asks for them.
     fn of_router(state: &ServerState) -> Self {
         let subscriptions = Subscriptions::of(state);
         Self {
@@ -86,16 +96,15 @@ impl UpstreamMetrics {
     /// What upstream's reverse log proxy counts, which has its envelopes from `routers`.
     fn of_proxy(state: &ServerState, routers: &Routers) -> Self {
         let subscriptions = Subscriptions::of(state);
-        let of_routers = |counter| routers.states().map(|router| router.get(counter)).sum();
         let rejected = |worker: &Arc<GrpcCounters>| worker.get(GrpcCounter::SessionsRejected);
         let rejected = state.grpc.iter().map(rejected).sum();
-        let connects = of_routers(RouterCounter::Connects);
-        let disconnects = of_routers(RouterCounter::Disconnects);
-        let ingress = of_routers(RouterCounter::Decoded);
+        let connects = of_routers(routers, RouterCounter::Connects);
+        let disconnects = of_routers(routers, RouterCounter::Disconnects);
+        let ingress = of_routers(routers, RouterCounter::Decoded);
         Self {
             origin: "loggregator.rlp",
             counters: vec![
-                counter("ingress", &[VERSION, ("protocol", "grpc")], ingress),
+                counter("ingress", &[VERSION, BY_GRPC], ingress),
                 counter("egress", &[VERSION], subscriptions.delivered),
                 counter("dropped", &[VERSION, EGRESS], subscriptions.lost),
                 counter("rejected_streams", &[VERSION], rejected),
@@ -105,6 +114,10 @@ impl UpstreamMetrics {
             gauges: vec![subscriptions.gauge("total")],
         }
     }
+}
+
+fn of_routers(routers: &Routers, counter: RouterCounter) -> u64 {
+    routers.states().map(|router| router.get(counter)).sum()
 }
 
 const fn counter(name: &'static str, tags: &'static [Tag], total: u64) -> UpstreamCounter {
@@ -206,11 +219,9 @@ mod tests {
         let websocket = Arc::new(FrontendState::new("websocket", None));
         websocket.open(session(100, 100));
         let state = ServerState {
-            shards: Vec::new(),
             frontends: vec![websocket, grpc],
             grpc: vec![Arc::default()],
-            routers: None,
-            gateway: None,
+            ..ServerState::default()
         };
         let metrics = UpstreamMetrics::of(&state);
         let expected = [
@@ -242,11 +253,10 @@ mod tests {
             ..RoutersConfig::default()
         };
         let state = ServerState {
-            shards: Vec::new(),
             frontends: vec![grpc],
             grpc: vec![Arc::new(counters)],
             routers: Some(Routers::new(&config, None).unwrap()),
-            gateway: None,
+            ..ServerState::default()
         };
         let metrics = UpstreamMetrics::of(&state);
         let expected = [

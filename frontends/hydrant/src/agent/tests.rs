@@ -134,6 +134,14 @@ fn config(address: &str) -> AgentConfig {
     }
 }
 
+/// An agent that is told no events.
+fn start(
+    config: &AgentConfig,
+    metrics: impl Fn() -> UpstreamMetrics + Send + 'static,
+) -> Result<Option<Agent>, StartError> {
+    Agent::start(config, metrics, events().1)
+}
+
 fn wait_until(holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
@@ -149,7 +157,7 @@ fn deltas_add_up_to_the_counter_over_restarts_of_the_agent() {
     total.store(5, Ordering::Relaxed);
     let mut fake = FakeAgent::start("127.0.0.1:0", &received);
     let address = fake.address.to_string();
-    let _agent = Agent::start(&config(&address), metrics).unwrap().unwrap();
+    let _agent = start(&config(&address), metrics).unwrap().unwrap();
     wait_until(|| received.sum("dropped") == 5);
     for expected in [12, 100] {
         drop(fake);
@@ -173,7 +181,7 @@ fn what_finds_nobody_is_in_a_later_delta() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
-    let _agent = Agent::start(&config(&address), metrics).unwrap().unwrap();
+    let _agent = start(&config(&address), metrics).unwrap().unwrap();
     // Time for the first attempt, which is refused.
     thread::sleep(Duration::from_millis(300));
     let _fake = FakeAgent::start(&address, &received);
@@ -187,7 +195,7 @@ fn envelopes_are_upstreams() {
     let (total, metrics) = moving();
     total.store(7, Ordering::Relaxed);
     let fake = FakeAgent::start("127.0.0.1:0", &received);
-    let agent = Agent::start(&config(&fake.address.to_string()), metrics).unwrap();
+    let agent = start(&config(&fake.address.to_string()), metrics).unwrap();
     wait_until(|| received.count() >= 4);
     drop(agent);
     let tags = |envelope: &v2::Envelope| -> Vec<(String, Data)> {
@@ -222,10 +230,49 @@ fn envelopes_are_upstreams() {
 }
 
 #[test]
+fn events_come_at_once_and_each_by_itself() {
+    let received = Received::default();
+    let fake = FakeAgent::start("127.0.0.1:0", &received);
+    let config = AgentConfig {
+        interval_ms: INTERVAL_MS_MAX,
+        source_id: "traffic_controller".to_owned(),
+        ..config(&fake.address.to_string())
+    };
+    let (events, queue) = events();
+    let _agent = Agent::start(&config, moving().1, queue).unwrap().unwrap();
+    for number in 0..3 {
+        events.put(UpstreamEvent {
+            title: format!("event {number}"),
+            body: "at length".to_owned(),
+        });
+    }
+    wait_until(|| received.count() == 3);
+    let envelope = received.last(|message| matches!(message, Message::Event(_)));
+    assert_eq!(envelope.source_id, "traffic_controller");
+    assert!(envelope.timestamp > 0 && envelope.deprecated_tags.is_empty());
+    let expected = v2::Event {
+        title: "event 2".to_owned(),
+        body: "at length".to_owned(),
+    };
+    assert_eq!(envelope.message, Some(Message::Event(expected)));
+}
+
+#[test]
+fn events_that_nobody_takes_are_counted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let (events, queue) = events();
+    let _agent = Agent::start(&config(&address), moving().1, queue).unwrap();
+    events.put(UpstreamEvent::slow_consumer("1.2.3.4:5", "", "/firehose/a"));
+    wait_until(|| events.lost() == 1);
+}
+
+#[test]
 fn an_agent_that_cannot_be_is_no_error() {
     for address in ["127.0.0.1:0", "localhost:0", "no port", "nobody.invalid:1"] {
         let (_, metrics) = moving();
-        let agent = Agent::start(&config(address), metrics).unwrap();
+        let agent = start(&config(address), metrics).unwrap();
         thread::sleep(Duration::from_millis(50));
         assert!(
             agent.is_some_and(|agent| agent.tls().is_none()),
@@ -243,14 +290,14 @@ fn an_interval_of_0_or_no_address_sends_nothing() {
     for config in [never, config("")] {
         let (_, metrics) = moving();
         config.check().unwrap();
-        assert!(Agent::start(&config, metrics).unwrap().is_none());
+        assert!(start(&config, metrics).unwrap().is_none());
     }
 }
 
 #[test]
 fn the_thread_ends_when_it_is_not_wanted() {
     let (total, metrics) = moving();
-    let agent = Agent::start(&config("127.0.0.1:0"), metrics).unwrap();
+    let agent = start(&config("127.0.0.1:0"), metrics).unwrap();
     assert_eq!(Arc::strong_count(&total), 2);
     drop(agent);
     wait_until(|| Arc::strong_count(&total) == 1);

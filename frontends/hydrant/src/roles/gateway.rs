@@ -4,7 +4,7 @@ use super::Fatal;
 use super::duration::GoDuration;
 use super::env::{Environment, Reader, Report, Variable};
 use super::log::Stamp;
-use hydrant_gateway::Secret;
+use hydrant_access::Secret;
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ use super::env::{Environment, Report};
 use super::gateway::GatewaySettings;
 use super::log::{Log, Stamp};
 use super::rlp::RlpSettings;
+use super::traffic_controller::TrafficControllerSettings;
 use super::{Fatal, Role};
 use crate::config::Config;
 use crate::dump::Dump;
@@ -17,8 +18,8 @@ use std::fmt::Display;
 use std::io::Write;
 use std::time::Duration;
 
-/// Takes the role until SIGTERM or SIGINT, then delivers what came in. Upstream's router and
-/// gateway drop it and end at once; its reverse log proxy delivers for 30 s at most.
+/// Takes the role until SIGTERM or SIGINT, then delivers what came in. Upstream's router, gateway
+/// and Traffic Controller drop it and end at once; its reverse log proxy delivers for 30 s at most.
 ///
 /// SIGHUP reads certificates anew, SIGUSR1 logs the state of every thread.
 ///
@@ -67,6 +68,7 @@ impl Job {
             Role::Doppler => Self::doppler(environment),
             Role::ReverseLogProxy => Self::proxy(environment),
             Role::Gateway => Self::gateway(environment),
+            Role::TrafficController => Self::traffic_controller(environment),
         }
     }
 
@@ -127,6 +129,27 @@ impl Job {
         Ok((job, report))
     }
 
+    fn traffic_controller(environment: &Environment) -> Result<(Self, Report), Fatal> {
+        let (settings, report) = TrafficControllerSettings::read(environment)?;
+        settings.check_files()?;
+        let job = Self {
+            stamp: settings.log_stamp,
+            config: Config {
+                engine: settings.engine(),
+                routers: Some(settings.routers()),
+                websocket: settings.websocket(),
+                agent: settings.agent(),
+                operator: settings.operator(),
+                ..nothing()
+            },
+            first_line: Some("Startup: Setting up the loggregator traffic controller"),
+            last_line: Some("Shutting down"),
+            refusal: "failed to serve",
+            stop_deadline: STOP_DEADLINE,
+        };
+        Ok((job, report))
+    }
+
     fn fatal(&self, what: &str, error: impl Display) -> Fatal {
         Fatal::new(self.stamp, format_args!("{what}: {error}"))
     }
@@ -178,6 +201,11 @@ fn started(role: Role, server: &Server) -> Vec<String> {
             let scrape =
                 scrape.map(|address| format!("Metrics endpoint is listening on {address}"));
             scrape.into_iter().chain([pprof, http]).collect()
+        }
+        Role::TrafficController => {
+            let websocket = server.websocket_address();
+            let websocket = websocket.map(|address| format!("ws bound to: {address}"));
+            websocket.into_iter().chain([pprof]).collect()
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Settings of upstream as tables of our configuration.
 
+mod traffic_controller;
+
 use super::Fatal;
 use super::doppler::DopplerSettings;
 use super::gateway::{Files, GatewaySettings};
@@ -7,12 +9,12 @@ use super::rlp::RlpSettings;
 use crate::agent::{AgentConfig, INTERVAL_MS_MAX};
 use crate::config::{OperatorConfig, ScrapeConfig};
 use bytesize::ByteSize;
+use hydrant_access::{AccessConfig, CapiConfig, UaaConfig};
 use hydrant_engine::config::EngineConfig;
 use hydrant_feed::routers::{RoutersConfig, ZoneConfig};
-use hydrant_gateway::{
-    AccessConfig, CapiConfig, GatewayConfig, HttpsFiles, ProviderConfig, UaaConfig,
-};
+use hydrant_gateway::{GatewayConfig, ProviderConfig};
 use hydrant_grpc::{GrpcConfig, Rules};
+use hydrant_http::HttpsFiles;
 use hydrant_rpc::tls::TlsFiles;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
@@ -30,7 +32,8 @@ impl DopplerSettings {
     }
 
     /// Ingress and egress. `EGRESS_BUFFER_SIZE` becomes the size of a session's outbox, for v1 and
-    /// v2, and what all may hold together is not less.
+    /// v2, and what all may hold together is not less. Streams and connections are as many as can
+    /// be, since upstream knows no limit.
     pub fn grpc(&self) -> GrpcConfig {
         let least = GrpcConfig::default();
         let bytes = buffer_bytes(self.egress_buffer_envelopes, OUTBOX_BYTES_MAX);
@@ -41,6 +44,8 @@ impl DopplerSettings {
             rules: Rules::Doppler,
             outbox_bytes,
             outboxes_bytes: least.outboxes_bytes.max(outbox_bytes),
+            sessions_max: SESSIONS_MAX,
+            connections_max: CONNECTIONS_MAX,
             ..least
         }
     }
@@ -68,38 +73,23 @@ impl RlpSettings {
         engine_without_listeners()
     }
 
-    /// Egress.
+    /// Egress. More streams than we can have are as many as we can. Connections, each of which may
+    /// have only one of them, are not limited before streams.
     pub fn grpc(&self) -> GrpcConfig {
+        let streams_max = usize::try_from(self.streams_max).unwrap_or(usize::MAX);
         GrpcConfig {
             address: any_address(self.port),
             tls: Some(self.tls.clone()),
             rules: Rules::ReverseLogProxy,
-            sessions_max: usize::try_from(self.streams_max).unwrap_or(usize::MAX),
+            sessions_max: streams_max.min(SESSIONS_MAX),
+            connections_max: CONNECTIONS_MAX,
             ..GrpcConfig::default()
         }
     }
 
-    /// Where envelopes come from: each router once, and nothing where `ROUTER_ADDRS` has nothing
-    /// between commas.
+    /// Where envelopes come from.
     pub fn routers(&self) -> RoutersConfig {
-        let mut addresses = Vec::new();
-        for address in self
-            .router_addresses
-            .iter()
-            .filter(|address| !address.is_empty())
-        {
-            if !addresses.contains(address) {
-                addresses.push(address.clone());
-            }
-        }
-        RoutersConfig {
-            zones: vec![ZoneConfig {
-                name: "routers".to_owned(),
-                addresses,
-            }],
-            tls: Some(as_client(&self.tls)),
-            ..RoutersConfig::default()
-        }
+        routers(&self.router_addresses, &self.tls)
     }
 
     /// Where metrics go.
@@ -119,7 +109,7 @@ impl RlpSettings {
 }
 
 impl GatewaySettings {
-    /// The gateway. A `STREAM_TIMEOUT` of nothing is no timeout.
+    /// The gateway. A `STREAM_TIMEOUT` of nothing is no timeout; one of over a year is a year.
     ///
     /// # Errors
     /// `GATEWAY_ADDR` is no address.
@@ -136,7 +126,7 @@ impl GatewaySettings {
                 server_name: self.provider.name.clone(),
             },
             access: Some(self.access()),
-            stream_timeout_ms: millis(self.stream_timeout),
+            stream_timeout_ms: millis(self.stream_timeout).min(STREAM_TIMEOUT_MS_MAX),
             access_log: true,
             ..GatewayConfig::default()
         })
@@ -169,11 +159,12 @@ impl GatewaySettings {
             },
             capi: CapiConfig {
                 address: self.log_access.address.clone(),
-                external_address: self.log_access.external_address.clone(),
+                external_address: Some(self.log_access.external_address.clone()),
                 tls: Some(self.log_access.files.tls()),
                 server_name: self.log_access.name.clone(),
             },
             skip_cert_verify: self.skip_cert_verify,
+            cache_ms: None,
         }
     }
 
@@ -194,7 +185,7 @@ impl GatewaySettings {
 }
 
 impl Files {
-    fn tls(&self) -> TlsFiles {
+    pub(super) fn tls(&self) -> TlsFiles {
         TlsFiles {
             cert_file: self.cert.clone(),
             key_file: self.key.clone(),
@@ -210,6 +201,12 @@ const ENVELOPE_BYTES_PLANNED: u64 = 1024;
 const LANE_BYTES_MAX: u64 = 1 << 36;
 /// The most that the gRPC frontend allows.
 const OUTBOX_BYTES_MAX: u64 = 1 << 32;
+/// As [`OUTBOX_BYTES_MAX`].
+const SESSIONS_MAX: usize = 100_000;
+/// As [`OUTBOX_BYTES_MAX`].
+const CONNECTIONS_MAX: usize = 100_000;
+/// The most that the gateway allows: a year.
+const STREAM_TIMEOUT_MS_MAX: u64 = 365 * 24 * 60 * 60 * 1000;
 
 /// The bytes of a buffer that upstream gives room for so many envelopes. Callers take our own
 /// default if that is more: BOSH's sizes are small, and what would not be lost without them must
@@ -234,6 +231,25 @@ fn agent(address: &str, interval: Duration, source_id: &str, files: &TlsFiles) -
         interval_ms: millis(interval).min(INTERVAL_MS_MAX),
         source_id: source_id.to_owned(),
         ..AgentConfig::default()
+    }
+}
+
+/// Each router once, in one zone, and nothing where a list has nothing between commas.
+fn routers(addresses: &[String], files: &TlsFiles) -> RoutersConfig {
+    let mut zone = ZoneConfig {
+        name: "routers".to_owned(),
+        addresses: Vec::new(),
+    };
+    for address in addresses {
+        if !address.is_empty() && !zone.addresses.contains(address) {
+            zone.addresses.push(address.clone());
+        }
+    }
+    let zones = Some(zone).filter(|zone| !zone.addresses.is_empty());
+    RoutersConfig {
+        zones: zones.into_iter().collect(),
+        tls: Some(as_client(files)),
+        ..RoutersConfig::default()
     }
 }
 

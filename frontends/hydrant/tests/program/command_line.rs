@@ -14,6 +14,7 @@ fn an_emitted_line_appears_in_tail_within_a_second() {
     let mut tail = Command::new(HYDRANT)
         .args(["tail", "A", "--url", &url])
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     server.wait_for_session("/apps/A/stream");

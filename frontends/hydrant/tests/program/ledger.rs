@@ -81,7 +81,7 @@ fn a_million_envelopes_balance_to_one() {
 }
 
 /// The number behind a name in a line of the ledger; 0 if it is not there.
-fn count_of(line: &str, name: &str) -> u64 {
+pub(crate) fn count_of(line: &str, name: &str) -> u64 {
     let mut words = line.split(' ').skip_while(|word| *word != name).skip(1);
     words.next().map_or(0, |number| number.parse().unwrap())
 }

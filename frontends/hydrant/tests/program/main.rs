@@ -2,17 +2,23 @@
 //! signals, spoken to over sockets. Peers that are not installed are skipped aloud.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod as_client;
 mod bad_input;
 mod certificates;
+mod cf_client;
 mod clients;
 mod command_line;
 mod emitters;
 mod envelopes;
+mod foundation;
 mod grpc;
 mod grpc_peer;
 mod ledger;
+mod many_clients;
 mod process;
 mod proxies;
+mod reader;
 mod real_emitter;
 mod roles;
 mod rsyslog;
+mod zones;

@@ -115,6 +115,20 @@ impl Server {
         answer
     }
 
+    /// What the Traffic Controller's end answers: head and body, not chunked.
+    pub(crate) fn websocket_get(&self, path: &str) -> Vec<u8> {
+        let mut stream = TcpStream::connect(self.websocket).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer
+    }
+
     /// The sum of a counter over all its labels.
     pub(crate) fn count(&self, metric: &str) -> u64 {
         sum(&self.get("/metrics"), metric)

@@ -62,10 +62,7 @@ print("identical", len(received))
 #[test]
 fn an_envelope_of_another_client_is_received_byte_for_byte() {
     let Some(python) = python() else {
-        return skip(
-            "real_emitter",
-            "Python with cloudfoundry-client is not installed",
-        );
+        return skip_without("real_emitter");
     };
     let server = Server::start("");
     let output = Command::new(python)
@@ -86,7 +83,7 @@ fn an_envelope_of_another_client_is_received_byte_for_byte() {
 }
 
 /// The interpreter that `just peers` sets up, or any that has the client.
-fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/peers/bin/python");
     let has_client = |python: &PathBuf| {
         let output = Command::new(python)
@@ -97,4 +94,9 @@ fn python() -> Option<PathBuf> {
     [PathBuf::from(ours), PathBuf::from("python3")]
         .into_iter()
         .find(has_client)
+}
+
+/// Says aloud that a test has no client.
+pub(crate) fn skip_without(test: &str) {
+    skip(test, "Python with cloudfoundry-client is not installed");
 }

@@ -1,7 +1,9 @@
 //! The program in the place of upstream's executables: told by its name and environment alone, and
 //! read by what it says on stderr.
 
-use crate::process::{HYDRANT, file, wait_until};
+mod traffic_controller;
+
+use crate::process::{HYDRANT, PATIENCE, file, wait_until};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -11,7 +13,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::Arc;
 
@@ -332,6 +334,38 @@ fn scrape(
     [certificate, key, authority]: &[PathBuf; 3],
     has_certificate: bool,
 ) -> io::Result<String> {
+    let identity = [certificate, key];
+    let identity = has_certificate.then_some(identity);
+    https_get(address, ("gateway", authority), identity, "/metrics")
+}
+
+/// What an HTTPS server says of a path.
+fn https_get(
+    address: SocketAddr,
+    server: (&'static str, &Path),
+    identity: Option<[&PathBuf; 2]>,
+    path: &str,
+) -> io::Result<String> {
+    let mut stream = https(address, server, identity)?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    match stream.read_to_string(&mut answer) {
+        // The server closes without TLS's farewell.
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
+        _ => Ok(answer),
+    }
+}
+
+/// A connection to an HTTPS server, which must have a certificate of that name, signed by that
+/// authority.
+fn https(
+    address: SocketAddr,
+    (name, authority): (&'static str, &Path),
+    identity: Option<[&PathBuf; 2]>,
+) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
     let mut authorities = RootCertStore::empty();
     let authority = CertificateDer::from_pem_file(authority).unwrap();
     authorities.add(authority).unwrap();
@@ -339,7 +373,7 @@ fn scrape(
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(authorities);
-    let config = if has_certificate {
+    let config = if let Some([certificate, key]) = identity {
         let certificate = CertificateDer::from_pem_file(certificate).unwrap();
         let key = PrivateKeyDer::from_pem_file(key).unwrap();
         config
@@ -348,19 +382,10 @@ fn scrape(
     } else {
         config.with_no_client_auth()
     };
-    let name = "gateway".try_into().unwrap();
-    let client = ClientConnection::new(Arc::new(config), name).unwrap();
-    let mut stream = StreamOwned::new(client, TcpStream::connect(address)?);
-    write!(
-        stream,
-        "GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut answer = String::new();
-    match stream.read_to_string(&mut answer) {
-        // The server closes without TLS's farewell.
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
-        _ => Ok(answer),
-    }
+    let client = ClientConnection::new(Arc::new(config), name.try_into().unwrap()).unwrap();
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(StreamOwned::new(client, stream))
 }
 
 #[test]

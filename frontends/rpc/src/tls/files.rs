@@ -1,6 +1,6 @@
 //! PEM files, read and checked.
 
-use super::TlsError;
+use super::{TlsError, profile};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
@@ -30,6 +30,16 @@ pub struct TlsFiles {
 }
 
 impl TlsFiles {
+    /// Whether an end can be made of them today.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it.
+    pub fn check(&self) -> Result<(), TlsError> {
+        let provider = profile::provider(&self.suites)?;
+        identity(&self.cert_file, &self.key_file, &provider)?;
+        check_authorities(&self.ca_file)
+    }
+
     pub(super) fn paths(&self) -> Vec<PathBuf> {
         vec![
             self.cert_file.clone(),
@@ -37,6 +47,14 @@ impl TlsFiles {
             self.ca_file.clone(),
         ]
     }
+}
+
+/// Whether a file has certificates of CAs to verify others against.
+///
+/// # Errors
+/// Names the file and what is wrong with it.
+pub fn check_authorities(ca_file: &Path) -> Result<(), TlsError> {
+    authorities(ca_file).map(drop)
 }
 
 /// Our certificate and its key, if they can be used today.

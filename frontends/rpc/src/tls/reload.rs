@@ -1,6 +1,6 @@
 //! Reads files anew: when told to, and when they have changed.
 
-use super::loaded::Reload;
+use super::loaded::{Failure, Reload};
 use super::{ClientTls, ServerTls, TlsError};
 use std::fmt;
 use std::io;
@@ -28,7 +28,7 @@ struct Poller {
 }
 
 struct Shared {
-    ends: Mutex<Vec<Arc<dyn Reload>>>,
+    watched: Mutex<Vec<Arc<dyn Reload>>>,
     report: Box<dyn Fn(&TlsError) + Send + Sync>,
     reloads: AtomicU64,
     failures: AtomicU64,
@@ -36,13 +36,14 @@ struct Shared {
 
 impl Reloader {
     /// Starts the thread that looks at files once a second. `report` is called, by whoever reads,
-    /// for each end whose new files are bad, once a change; the end goes on with what it has.
+    /// for each end whose new files are bad; the end goes on with what it has. The thread tries
+    /// them again until they work, and reports once a change of them or of what is wrong.
     ///
     /// # Errors
     /// The system's, if there can be no thread.
     pub fn start(report: impl Fn(&TlsError) + Send + Sync + 'static) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            ends: Mutex::default(),
+            watched: Mutex::default(),
             report: Box::new(report),
             reloads: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -53,17 +54,19 @@ impl Reloader {
 
     /// Watches a server's files, from how they were when it read them.
     pub fn watch_server(&self, tls: &ServerTls) {
-        self.shared.ends().push(tls.reload());
+        self.shared.watched().push(tls.reload());
     }
 
     /// Watches a client's files, from how they were when it read them.
     pub fn watch_client(&self, tls: &ClientTls) {
-        self.shared.ends().push(tls.reload());
+        self.shared.watched().push(tls.reload());
     }
 
     /// Reads all files now, changed or not, before it returns.
     pub fn reload_all(&self) {
-        self.shared.reload(|_| true);
+        for end in self.shared.ends() {
+            self.shared.settle(end.reload());
+        }
     }
 
     /// Times that an end has taken over new files.
@@ -71,7 +74,7 @@ impl Reloader {
         self.shared.reloads.load(Ordering::Relaxed)
     }
 
-    /// Times that an end kept its old files because the new ones were bad.
+    /// Times that an end kept its old files because the new ones were bad: one for each report.
     pub fn failures(&self) -> u64 {
         self.shared.failures.load(Ordering::Relaxed)
     }
@@ -100,33 +103,39 @@ impl Poller {
 impl Shared {
     fn poll(&self, stopped: &Receiver<()>) {
         while stopped.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
-            self.reload(|end| end.is_stale());
-        }
-    }
-
-    fn reload(&self, is_due: impl Fn(&dyn Reload) -> bool) {
-        // Not under the lock: what `report` does is not ours.
-        let ends = self.ends().clone();
-        for end in ends.iter().filter(|end| is_due(end.as_ref())) {
-            match end.reload() {
-                Ok(()) => self.reloads.fetch_add(1, Ordering::Relaxed),
-                Err(error) => {
-                    (self.report)(&error);
-                    self.failures.fetch_add(1, Ordering::Relaxed)
+            for end in self.ends().iter().filter(|end| end.is_stale()) {
+                match end.reload() {
+                    Err(Failure { is_new: false, .. }) => {} // It has been told.
+                    outcome => self.settle(outcome),
                 }
-            };
+            }
         }
     }
 
-    fn ends(&self) -> MutexGuard<'_, Vec<Arc<dyn Reload>>> {
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    fn settle(&self, outcome: Result<(), Failure>) {
+        match outcome {
+            Ok(()) => self.reloads.fetch_add(1, Ordering::Relaxed),
+            Err(failure) => {
+                (self.report)(&failure.error);
+                self.failures.fetch_add(1, Ordering::Relaxed)
+            }
+        };
+    }
+
+    /// A copy: what `report` does is not ours, and not under the lock.
+    fn ends(&self) -> Vec<Arc<dyn Reload>> {
+        self.watched().clone()
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Vec<Arc<dyn Reload>>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("ends", &self.ends)
+            .field("watched", &self.watched)
             .field("reloads", &self.reloads)
             .field("failures", &self.failures)
             .finish_non_exhaustive()

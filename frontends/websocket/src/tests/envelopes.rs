@@ -1,5 +1,6 @@
 //! Envelopes to send.
 
+use hydrant_engine::clock::UnixNanos;
 use hydrant_proto::v1::envelope::EventType;
 use hydrant_proto::v1::log_message::MessageType;
 use hydrant_proto::{v1, v2};
@@ -45,7 +46,13 @@ pub(super) fn counter(app: &str, name: &str) -> Vec<u8> {
 
 /// A container metric of an app.
 pub(super) fn container(app: &str) -> Vec<u8> {
+    container_at(app, UnixNanos(0))
+}
+
+/// A container metric of an app, measured then.
+pub(super) fn container_at(app: &str, then: UnixNanos) -> Vec<u8> {
     v1::Envelope {
+        timestamp: Some(then.0.try_into().unwrap()),
         origin: "test".into(),
         event_type: EventType::ContainerMetric as i32,
         container_metric: Some(v1::ContainerMetric {

@@ -1,38 +1,26 @@
 //! What is no stream.
 
 use super::envelopes::log;
-use super::rig::{Client, Rig, block_on, config, dial, eventually, exchange, open, read_to_end};
-use super::rig::{over, upgrade};
-use crate::{StartError, WebsocketConfig, start};
+use super::rig::{Client, Rig, ask, block_on, config, dial, eventually, exchange, open, over};
+use super::rig::{read_to_end, upgrade};
+use crate::{Feed, Parts, StartError, WebsocketConfig, start};
 use hydrant_engine::config::available_cores;
 use hydrant_engine::lanes::LaneReader;
 use hydrant_engine::record::Version;
 use hydrant_feed::counters::SessionCounter;
 use std::io::{Read, Write};
-use std::net::SocketAddr;
 use std::time::Duration;
-
-/// The answer's status line, its headers without the date, and its body.
-fn ask(address: SocketAddr, request: &str) -> (String, Vec<String>, String) {
-    let answer = String::from_utf8(exchange(address, request.as_bytes())).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let mut lines = head.split("\r\n").map(str::to_ascii_lowercase);
-    let status = lines.next().unwrap();
-    let mut headers: Vec<_> = lines.filter(|line| !line.starts_with("date:")).collect();
-    headers.sort_unstable();
-    (status, headers, body.to_owned())
-}
 
 #[test]
 fn other_paths_are_not_found() {
     let rig = Rig::new();
     for (method, path) in [
-        ("GET", "/"),
+        ("GET", "/firehose"),
         ("GET", "/firehose/"),
         ("GET", "/firehose/a/b"),
-        ("POST", "/apps/x/recentlogs"),
-        ("GET", "/apps/x/containermetrics"),
-        ("GET", "/apps//stream"),
+        ("POST", "/apps/x/recentlogs/"),
+        ("GET", "/apps/x/containermetric"),
+        ("GET", "/apps/stream"),
     ] {
         let request = upgrade(path).replacen("GET", method, 1);
         let (status, headers, body) = ask(rig.address(), &request);
@@ -190,7 +178,7 @@ fn frames_that_come_with_the_request_are_read() {
 #[test]
 fn a_connection_that_asks_nothing_ends() {
     let rig = Rig::with(&config(), |timing| {
-        timing.handshake_within = Duration::from_millis(50);
+        timing.head_within = Duration::from_millis(50);
     });
     assert_eq!(exchange(rig.address(), b""), b"");
     assert_eq!(
@@ -205,7 +193,13 @@ fn a_connection_that_asks_nothing_ends() {
 fn what_stands_in_the_way_of_starting_is_named() {
     let rig = Rig::new();
     let start = |config: &WebsocketConfig, core| {
-        start(config, LaneReader::new().unwrap(), core).map(|websocket| websocket.address())
+        let parts = Parts {
+            feed: Feed::Lanes(LaneReader::new().unwrap()),
+            core,
+            log_stream: None,
+            on_slow: None,
+        };
+        start(config, parts).map(|websocket| websocket.address())
     };
     let taken = WebsocketConfig {
         address: rig.address(),

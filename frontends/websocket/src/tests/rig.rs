@@ -1,7 +1,7 @@
 //! A frontend with a lane to feed, and clients to read from it.
 
 use crate::timing::Timing;
-use crate::{Websocket, WebsocketConfig, start_with};
+use crate::{Feed, Parts, RecentConfig, Websocket, WebsocketConfig, start_with};
 use bytesize::ByteSize;
 use futures_util::{SinkExt, StreamExt};
 use hydrant_engine::clock::UnixNanos;
@@ -11,6 +11,7 @@ use hydrant_engine::record::{SourceRule, Version};
 use hydrant_engine::route::Routes;
 use hydrant_feed::counters::{FeedCounter, SessionCounter};
 use hydrant_feed::session::{FrontendState, SessionState};
+use hyper::header::{self, HeaderValue};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -57,7 +58,13 @@ impl Rig {
             routes: Routes::new(&[reader.demand()]),
             published: 0,
         };
-        let websocket = start_with(config, timing, reader, None).unwrap();
+        let parts = Parts {
+            feed: Feed::Lanes(reader),
+            core: None,
+            log_stream: None,
+            on_slow: None,
+        };
+        let websocket = start_with(config, timing, parts).unwrap();
         Self { websocket, shard }
     }
 
@@ -163,6 +170,16 @@ impl Client {
         Self::connect_on(socket.connect(address).await.unwrap(), address, path).await
     }
 
+    /// As [`connect`](Self::connect), with a token.
+    pub(super) async fn connect_with(address: SocketAddr, path: &str, token: &str) -> Self {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let uri = format!("ws://{address}{path}");
+        let token = HeaderValue::try_from(token).unwrap();
+        let builder = ClientBuilder::new().uri(&uri).unwrap();
+        let builder = builder.add_header(header::AUTHORIZATION, token).unwrap();
+        Self(builder.connect_on(stream).await.unwrap().0)
+    }
+
     async fn connect_on(stream: tokio::net::TcpStream, address: SocketAddr, path: &str) -> Self {
         let uri = format!("ws://{address}{path}");
         let builder = ClientBuilder::new().uri(&uri).unwrap();
@@ -248,6 +265,29 @@ pub(super) fn upgrade(path: &str) -> String {
          Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
+}
+
+/// The answer's status line, its headers without the date, and its body.
+pub(super) fn ask(address: SocketAddr, request: &str) -> (String, Vec<String>, String) {
+    let request = request.replacen("Connection: Upgrade", "Connection: close, Upgrade", 1);
+    let answer = String::from_utf8(exchange(address, request.as_bytes())).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.split("\r\n").map(str::to_ascii_lowercase);
+    let status = lines.next().unwrap();
+    let mut headers: Vec<_> = lines.filter(|line| !line.starts_with("date:")).collect();
+    headers.sort_unstable();
+    (status, headers, body.to_owned())
+}
+
+/// Nothing is kept of apps, so that only sessions want anything.
+pub(super) fn without_recent() -> WebsocketConfig {
+    WebsocketConfig {
+        recent: RecentConfig {
+            enabled: false,
+            ..RecentConfig::default()
+        },
+        ..config()
+    }
 }
 
 /// Opens a WebSocket by hand and reads up to the end of the 101.

@@ -1,7 +1,7 @@
 //! Who gets what.
 
 use super::envelopes::{container, counter, log, v2_envelope};
-use super::rig::{Client, Rig, block_on, over};
+use super::rig::{Client, Rig, block_on, over, without_recent};
 use hydrant_engine::record::Version;
 use hydrant_feed::counters::{FeedCounter, SessionCounter};
 use hydrant_proto::convert::to_v1;
@@ -135,7 +135,7 @@ fn filters_of_a_subscription_do_not_share() {
 
 #[test]
 fn an_app_stream_gets_its_app_and_everybody_a_copy() {
-    let mut rig = Rig::new();
+    let mut rig = Rig::with(&without_recent(), |_| ());
     let (of_x, of_y) = ([log("x", 1), container("x")], [log("y", 2)]);
     let (first, second, other) = block_on(async {
         let first = Client::connect(rig.address(), "/apps/x/stream").await;

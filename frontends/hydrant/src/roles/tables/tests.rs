@@ -45,6 +45,11 @@ fn the_router_serves_grpc_and_nothing_else() {
     assert!(grpc.address.ip().is_unspecified());
     assert_eq!(grpc.rules, Rules::Doppler);
     assert_eq!(grpc.tls, Some(settings.tls.clone()));
+    // Upstream has no limit, and two proxies may ask for 1000 streams each.
+    assert_eq!(
+        (grpc.sessions_max, grpc.connections_max),
+        (100_000, 100_000)
+    );
     grpc.check().unwrap();
     assert!(!settings.engine().has_listeners());
     settings.engine().check(1, 1).unwrap();
@@ -116,8 +121,27 @@ fn the_proxy_asks_every_router_once() {
     let grpc = settings.grpc();
     assert_eq!((grpc.rules, grpc.sessions_max), (Rules::ReverseLogProxy, 7));
     grpc.check().unwrap();
-    let error = rlp("MAX_EGRESS_STREAMS=0").grpc().check().unwrap_err();
-    assert_eq!(error.key, "grpc.sessions_max");
+}
+
+#[test]
+fn what_upstream_accepts_starts() {
+    let streams = |text: &str| {
+        let grpc = rlp(&format!("MAX_EGRESS_STREAMS={text}")).grpc();
+        grpc.check().unwrap();
+        assert!(grpc.connections_max >= grpc.sessions_max);
+        grpc.sessions_max
+    };
+    assert_eq!(["-1", "0", "20000"].map(streams), [0, 0, 20_000]);
+    assert_eq!(["200000", "9223372036854775807"].map(streams), [100_000; 2]);
+    let timeout = |text: &str| {
+        let gateway = gateway(&format!("STREAM_TIMEOUT={text}"))
+            .gateway()
+            .unwrap();
+        gateway.check().unwrap();
+        gateway.stream_timeout_ms
+    };
+    assert_eq!(["0s", "8000h"].map(timeout), [0, 28_800_000_000]);
+    assert_eq!(["10000h", "2562047h"].map(timeout), [31_536_000_000; 2]);
 }
 
 #[test]
@@ -137,7 +161,7 @@ fn the_gateway_is_as_upstreams() {
     assert_eq!(access.uaa.client_id, "doppler");
     assert_eq!(access.uaa.ca_file.unwrap(), Path::new("/u/ca"));
     assert_eq!(access.capi.address, "https://cc:9023");
-    assert_eq!(access.capi.external_address, "https://api");
+    assert_eq!(access.capi.external_address.unwrap(), "https://api");
     assert_eq!(access.capi.server_name, "cloud-controller");
     assert_eq!(access.capi.tls.unwrap().ca_file, Path::new("/a/ca"));
 }

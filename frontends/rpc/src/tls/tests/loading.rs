@@ -1,7 +1,7 @@
 //! Files that can be used, and what is said of those that cannot.
 
 use super::rig::{Authority, Directory, Leaf, named};
-use crate::tls::{ClientTls, ServerTls, TlsError, TlsFiles};
+use crate::tls::{ClientTls, ServerTls, TlsError, TlsFiles, check_authorities};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{CertificateParams, KeyPair};
@@ -64,7 +64,18 @@ fn each_problem_is_told_by_the_name_of_its_file() {
         let error = ServerTls::load(&files).unwrap_err().to_string();
         assert!(error.contains(&format!("{file}: {expected}")), "{error}");
         assert_eq!(ClientTls::load(&files, "a").unwrap_err().to_string(), error);
+        assert_eq!(files.check().unwrap_err().to_string(), error);
     }
+}
+
+#[test]
+fn files_are_checked_without_making_an_end_of_them() {
+    let directory = Directory::new();
+    let files = Authority::new("ca").files(&directory, "doppler");
+    files.check().unwrap();
+    check_authorities(&files.ca_file).unwrap();
+    let error = check_authorities(&files.key_file).unwrap_err();
+    assert!(matches!(error, TlsError::NoCertificate { .. }), "{error}");
 }
 
 #[test]

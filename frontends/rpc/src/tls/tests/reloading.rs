@@ -1,10 +1,11 @@
 //! Certificates that change while we run.
 
-use super::rig::{Authority, Directory, handshake, shown};
+use super::rig::{Authority, Directory, handshake, named, shown};
 use crate::tls::{ClientTls, Reloader, ServerTls, TlsFiles};
+use rcgen::KeyPair;
 use std::fs;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -81,4 +82,31 @@ async fn files_that_changed_are_read_by_themselves() {
     let error = refused.unwrap_err().to_string();
     assert!(error.contains("UnknownIssuer"), "{error}");
     reports.try_recv().unwrap_err(); // None but the one.
+}
+
+#[tokio::test]
+async fn a_certificate_that_begins_soon_is_taken_when_it_begins() {
+    let directory = Directory::new();
+    let authority = Authority::new("ca");
+    let files = authority.files(&directory, "doppler");
+    let server = ServerTls::load(&files).unwrap();
+    let client = ClientTls::load(&files, "doppler").unwrap();
+    let (report, reports) = mpsc::channel();
+    let reloader = Reloader::start(move |error| report.send(error.to_string()).unwrap()).unwrap();
+    reloader.watch_server(&server);
+    let before = shown(&handshake(&server, &client).await.1.unwrap());
+
+    let mut params = named("doppler");
+    params.not_before = (SystemTime::now() + Duration::from_secs(4)).into();
+    // With the key that is there, and by rename: the files change once.
+    let key = KeyPair::from_pem(&fs::read_to_string(&files.key_file).unwrap()).unwrap();
+    let newer = directory.write("newer.crt", &authority.sign(&params, key).certificate);
+    fs::rename(newer, &files.cert_file).unwrap();
+    wait_until("it has begun", || reloader.reloads() == 1);
+    let after = shown(&handshake(&server, &client).await.1.unwrap());
+    assert_ne!(after, before);
+    let reports: Vec<_> = reports.try_iter().collect();
+    assert!(reports.len() <= 1, "{reports:?}");
+    let of_dates = |report: &String| report.ends_with("the certificate is not valid yet");
+    assert!(reports.iter().all(of_dates), "{reports:?}");
 }

@@ -1,0 +1,220 @@
+//! Hydrant as a client of a Traffic Controller, its own or a Cloud Foundry's: `hydrant tail`,
+//! `hydrant recent`, `hydrant firehose`.
+//!
+//! `place` says where and who from flags, variables and what cf has stored; `cloud` asks the API
+//! for what is missing; `session` asks with the token, over `http`; `stream` and `recent` read,
+//! `output` prints. What is printed of envelopes goes to stdout, all else to stderr.
+
+mod address;
+mod arguments;
+mod cf_config;
+mod cloud;
+mod end;
+mod envelope;
+mod error;
+mod filter;
+mod http;
+mod json;
+mod multipart;
+mod output;
+mod place;
+mod recent;
+mod session;
+mod stop;
+mod stream;
+mod tally;
+mod tls;
+mod token;
+
+pub use address::AddressError;
+pub use arguments::{FirehoseArguments, RecentArguments, TailArguments};
+pub use end::End;
+pub use error::ClientError;
+pub use http::HttpError;
+pub use token::TokenError;
+
+use address::Address;
+use arguments::{AppArguments, PlaceArguments, ShowArguments, StreamArguments};
+use http::Http;
+use hydrant_proto::uuid;
+use output::Output;
+use place::{Place, Way};
+use session::Session;
+use std::io::{self, StdoutLock};
+use std::time::Duration;
+use stop::Stop;
+use stream::Follower;
+use tokio::runtime::{Builder, Runtime};
+use url::Url;
+
+/// Prints an app's logs as they come, until Ctrl-C.
+///
+/// # Errors
+/// Why they do not come, or come no more. A closed pipe behind us is no error.
+pub fn tail(arguments: &TailArguments) -> Result<(), ClientError> {
+    let TailArguments {
+        app,
+        place,
+        show,
+        stream,
+    } = arguments;
+    let url = async |asked: &mut Asked| {
+        let id = asked.id_of(app).await?;
+        let logging = asked.logging().await?.over_web_socket();
+        Ok(logging.at(&["apps", &id, "stream"])?)
+    };
+    follow(place, show, stream, url)
+}
+
+/// Prints all that comes by a subscription, until Ctrl-C.
+///
+/// # Errors
+/// Why it does not come, or comes no more. A closed pipe behind us is no error.
+pub fn firehose(arguments: &FirehoseArguments) -> Result<(), ClientError> {
+    let FirehoseArguments {
+        subscription,
+        filter,
+        place,
+        show,
+        stream,
+    } = arguments;
+    let url = async |asked: &mut Asked| {
+        let logging = asked.logging().await?.over_web_socket();
+        let mut url = logging.at(&["firehose", subscription])?;
+        if let Some(filter) = filter {
+            url.query_pairs_mut().append_pair("filter-type", filter);
+        }
+        Ok(url)
+    };
+    follow(place, show, stream, url)
+}
+
+/// Prints an app's last logs.
+///
+/// # Errors
+/// Why there are none to be had. A closed pipe behind us is no error.
+pub fn recent(arguments: &RecentArguments) -> Result<(), ClientError> {
+    let mut output = Output::to_stdout(&arguments.show);
+    let outcome = block_on(async {
+        let mut asked = Asked::new(&arguments.place)?;
+        let id = asked.id_of(&arguments.app).await?;
+        let logging = asked.logging().await?.over_http();
+        let url = logging.at(&["apps", &id, "recentlogs"])?;
+        recent::run(&mut asked.session, url, arguments.lines, &mut output).await
+    });
+    if output.tally.unreadable > 0 {
+        tell(&format!(
+            "{} parts were no envelopes",
+            output.tally.unreadable
+        ));
+    }
+    if let Ok(false) = outcome {
+        tell("the answer broke off: there may be more");
+    }
+    unless_piped(outcome.map(drop))
+}
+
+fn follow(
+    place: &PlaceArguments,
+    show: &ShowArguments,
+    stream: &StreamArguments,
+    url: impl AsyncFnOnce(&mut Asked) -> Result<Url, ClientError>,
+) -> Result<(), ClientError> {
+    let stop = Stop::on_signals()?;
+    let mut output = Output::to_stdout(show);
+    let outcome = block_on(follow_until(stop, place, stream, url, &mut output));
+    if output.tally.has_begun {
+        tell(&output.tally.to_string());
+    }
+    unless_piped(outcome)
+}
+
+async fn follow_until(
+    mut stop: Stop,
+    place: &PlaceArguments,
+    stream: &StreamArguments,
+    url: impl AsyncFnOnce(&mut Asked) -> Result<Url, ClientError>,
+    output: &mut Output<StdoutLock<'static>>,
+) -> Result<(), ClientError> {
+    let mut asked = Asked::new(place)?;
+    let Some(url) = stop.or(url(&mut asked)).await else {
+        return Ok(());
+    };
+    let mut follower = Follower {
+        session: &mut asked.session,
+        url: &url?,
+        output,
+        stop,
+        reconnects: !stream.no_reconnect,
+        idle: Duration::from_secs(stream.idle_seconds),
+    };
+    follower.run().await
+}
+
+/// A place, and someone to ask there.
+#[derive(Debug)]
+struct Asked {
+    session: Session,
+    way: Way,
+    space: Option<String>,
+}
+
+impl Asked {
+    fn new(arguments: &PlaceArguments) -> Result<Self, ClientError> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+        let place = Place::find(arguments, &variable)?;
+        for note in &place.notes {
+            tell(note);
+        }
+        let http = Http::new(place.trust);
+        Ok(Self {
+            session: Session::new(http, place.bearer, place.is_default),
+            way: place.way,
+            space: place.space,
+        })
+    }
+
+    /// Where the logs are; the API is asked if only that is known.
+    async fn logging(&self) -> Result<Address, ClientError> {
+        match &self.way {
+            Way::Direct(logging) => Ok(logging.clone()),
+            Way::Through { api, logging: None } => cloud::logging(&self.session, api).await,
+            Way::Through {
+                logging: Some(logging),
+                ..
+            } => Ok(logging.clone()),
+        }
+    }
+
+    /// The id of an app; if it has another name, the Cloud Controller is asked for it.
+    async fn id_of(&mut self, app: &AppArguments) -> Result<String, ClientError> {
+        let is_id = app.id || uuid::parse(&app.app).is_some();
+        match &self.way {
+            Way::Through { api, .. } if !is_id => {
+                let space = app.space.as_deref().or(self.space.as_deref());
+                cloud::app_id(&mut self.session, api, &app.app, space).await
+            }
+            _ => Ok(app.app.clone()),
+        }
+    }
+}
+
+fn block_on<O>(future: impl Future<Output = Result<O, ClientError>>) -> Result<O, ClientError> {
+    let runtime: Runtime = Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(future);
+    // Names are looked up in threads that nobody can stop.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn unless_piped(outcome: Result<(), ClientError>) -> Result<(), ClientError> {
+    match outcome {
+        Err(ClientError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the reader of the logs is told")]
+fn tell(text: &str) {
+    eprintln!("hydrant: {text}");
+}

@@ -1,0 +1,141 @@
+//! The frontends of a server: those that its configuration asks for.
+
+use super::StartError;
+use super::workers::{Routing, Workers};
+use crate::agent::{Events, UpstreamEvent};
+use crate::config::{Config, SYSLOG};
+use crate::state::ServerState;
+use hydrant_engine::engine::Engine;
+use hydrant_feed::session::FrontendState;
+use hydrant_gateway::{Gateway, GatewayConfig};
+use hydrant_grpc::Grpc;
+use hydrant_rpc::tls::Reloader;
+use hydrant_syslog::Syslog;
+use hydrant_websocket::{OnSlow, Parts, Websocket};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// All that serve somebody.
+#[derive(Debug)]
+pub(super) struct Frontends {
+    pub(super) websocket: Option<Websocket>,
+    pub(super) syslog: Option<Syslog>,
+    pub(super) grpc: Option<Grpc>,
+    pub(super) gateway: Option<Gateway>,
+}
+
+impl Frontends {
+    /// Starts them. `events` is where slow consumers are told of.
+    pub(super) fn start(
+        config: &Config,
+        mut workers: Workers,
+        routing: Option<&Routing>,
+        events: Events,
+    ) -> Result<Self, StartError> {
+        let gateway = config.gateway.as_ref().map(hydrant_gateway::start);
+        let gateway = gateway.transpose()?;
+        let log_stream = config.gateway.as_ref().zip(gateway.as_ref());
+        let log_stream = log_stream.map(|(config, gateway)| url(config, gateway));
+        let websocket = workers.websocket(routing, config).map(|(feed, core)| {
+            let parts = Parts {
+                feed,
+                core,
+                log_stream,
+                on_slow: Some(on_slow(events)),
+            };
+            hydrant_websocket::start(&config.websocket, parts)
+        });
+        let websocket = websocket.transpose()?;
+        let syslog = workers
+            .next(SYSLOG)
+            .map(|(reader, core)| hydrant_syslog::start(&config.syslog, reader, core));
+        let syslog = syslog.transpose()?;
+        let grpc = match workers.grpc(routing, config) {
+            parts if parts.is_empty() => None,
+            parts => Some(hydrant_grpc::start(&config.grpc, parts)?),
+        };
+        Ok(Self {
+            websocket,
+            syslog,
+            grpc,
+            gateway,
+        })
+    }
+
+    /// What runs, with the engine that feeds it.
+    pub(super) fn state(&self, engine: &Engine, routing: Option<&Routing>) -> ServerState {
+        ServerState {
+            shards: engine.shards().to_vec(),
+            frontends: self.workers(routing.is_none()),
+            websocket: self.websocket.as_ref().map(Websocket::http_state),
+            grpc: self.grpc.as_ref().map(Grpc::counters).unwrap_or_default(),
+            routers: routing.map(|routing| routing.routers.clone()),
+            gateway: self.gateway.as_ref().map(Gateway::state),
+        }
+    }
+
+    /// Every worker's state: those that read lanes in the order of these, then the others.
+    fn workers(&self, websocket_reads_lanes: bool) -> Vec<Arc<FrontendState>> {
+        let websocket = self.websocket.as_ref().map(Websocket::state);
+        let syslog = self.syslog.as_ref().map(Syslog::state);
+        let first = match websocket_reads_lanes {
+            true => [websocket, syslog],
+            false => [syslog, websocket],
+        };
+        let grpc = self.grpc.as_ref().map(Grpc::states).unwrap_or_default();
+        first.into_iter().flatten().chain(grpc).collect()
+    }
+
+    /// Has certificates read anew when they change.
+    pub(super) fn watch(&self, reloader: &Reloader) {
+        if let Some(tls) = self.grpc.as_ref().and_then(Grpc::tls) {
+            reloader.watch_server(tls);
+        }
+        if let Some(gateway) = &self.gateway {
+            gateway.watch(reloader);
+        }
+        if let Some(websocket) = &self.websocket {
+            websocket.watch(reloader);
+        }
+    }
+
+    /// Ends what comes in other than by the engine's own shards. To be called before these are
+    /// stopped.
+    pub(super) fn stop_input(&self) {
+        if let Some(grpc) = &self.grpc {
+            grpc.stop_input();
+        }
+    }
+
+    /// Waits for all, in the order of the flow, each for as long as is `left` then.
+    ///
+    /// # Errors
+    /// The first thread's that failed.
+    pub(super) fn join(self, left: impl Fn() -> Duration) -> io::Result<()> {
+        let websocket = self.websocket.map_or(Ok(()), |it| it.join(left()));
+        let syslog = self.syslog.map_or(Ok(()), |it| it.join(left()));
+        let grpc = self.grpc.map_or(Ok(()), |it| it.join(left()));
+        // Its streams have ended with gRPC's, if it reads ours.
+        let gateway = self.gateway.map_or(Ok(()), |it| it.stop(left()));
+        websocket.and(syslog).and(grpc).and(gateway)
+    }
+}
+
+/// Has the agent told of slow consumers, as upstream does.
+fn on_slow(events: Events) -> OnSlow {
+    OnSlow::new(move |slow| {
+        let event = UpstreamEvent::slow_consumer(&slow.peer, &slow.forwarded_for, &slow.path);
+        events.put(event);
+    })
+}
+
+/// Where the gateway is, for clients on this host.
+fn url(config: &GatewayConfig, gateway: &Gateway) -> String {
+    let scheme = if config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    format!("{scheme}://{}", gateway.address())
+}
