@@ -96,7 +96,8 @@ fn a_hundred_deaf_clients_cost_nine_hundred_others_nothing() {
     assert!(delivered >= READING * LOGS, "{over}");
 }
 
+/// Those that are open: a line each, but for the one of their sums.
 fn sessions(server: &Server) -> usize {
-    let metrics = server.get("/metrics");
-    metrics.matches("hydrant_session_waiting{").count()
+    let open = "hydrant_session_waiting{frontend=\"websocket\",session=\"/apps/app/stream\"";
+    server.get("/metrics").matches(open).count()
 }
