@@ -5,6 +5,7 @@
 //! the turn in which they came.
 
 mod buffers;
+mod connections;
 mod control;
 mod sockets;
 mod start;
@@ -14,11 +15,13 @@ use crate::config::{EngineConfig, UDP_BUFFER_BYTES};
 use crate::kernel::{ConnectionIndex, End, Event, Kernel, ListenerIndex, Verdict};
 use crate::ring::EventFd;
 use buffers::BufferRing;
+use connections::{Connections, State};
 use control::Control;
 use io_uring::types::{Fd, Fixed, RecvMsgOut, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 pub use sockets::{Sockets, receive_bytes_of};
 pub use start::{RingError, probe};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
@@ -42,7 +45,10 @@ pub struct Uring {
     message: Box<libc::msghdr>,
     udp: Vec<UdpEnd>,
     tcp: Vec<TcpListener>,
-    connections: Vec<State>,
+    connections: Connections,
+    /// What the submission queue had no room for.
+    unsubmitted: VecDeque<squeue::Entry>,
+    now: UnixNanos,
     bell: Arc<EventFd>,
     overflow_seen: u32,
     is_accepting: bool,
@@ -51,17 +57,6 @@ pub struct Uring {
 struct UdpEnd {
     socket: UdpSocket,
     dropped: u64,
-}
-
-/// Where a direct descriptor stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Free,
-    Open,
-    /// The handler wants no more of it; its receive is about to end.
-    Cut,
-    /// Its close is submitted.
-    Closing,
 }
 
 /// What a completion is about, as its `user_data`: a kind and an index.
@@ -111,7 +106,9 @@ impl Uring {
                 .map(|socket| UdpEnd { socket, dropped: 0 })
                 .collect(),
             tcp: sockets.tcp,
-            connections: vec![State::Free; slots as usize],
+            connections: Connections::new(slots),
+            unsubmitted: VecDeque::with_capacity(SUBMISSION_ENTRIES as usize),
+            now: UnixNanos::now(),
             bell,
             overflow_seen: 0,
             is_accepting: true,
@@ -152,19 +149,23 @@ impl Uring {
             }
             Token::Cancel => return,
         };
-        self.push(&entry.user_data(token.pack()));
+        self.push(entry.user_data(token.pack()));
     }
 
-    fn push(&mut self, entry: &squeue::Entry) {
-        loop {
+    fn push(&mut self, entry: squeue::Entry) {
+        self.unsubmitted.push_back(entry);
+        self.fill();
+    }
+
+    /// Takes what waits into the submission queue, and hands that over when it is full. What the
+    /// kernel does not take now (it wants its completions reaped first) is for the next turn.
+    fn fill(&mut self) {
+        while let Some(entry) = self.unsubmitted.front() {
             // SAFETY: what the entry points to (the message header, sockets, the bell) is owned by
             // `self` and neither moves nor goes before the ring does.
             if unsafe { self.ring.submission().push(entry) }.is_ok() {
-                return;
-            }
-            // The queue is full: hand it over now. Failure here is failure of the next wait too,
-            // which reports it.
-            if self.ring.submit().is_err() {
+                self.unsubmitted.pop_front();
+            } else if self.ring.submit().is_err() {
                 return;
             }
         }
@@ -256,7 +257,7 @@ impl Uring {
             }
             return;
         };
-        self.connections[slot as usize] = State::Open;
+        self.connections.set(slot, State::Open);
         let listener = ListenerIndex(index as usize);
         tell(
             handler,
@@ -278,7 +279,7 @@ impl Uring {
         let result = completion.result();
         let has_more = cqueue::more(completion.flags());
         if let Some((buffer, length)) = buffer_of(completion) {
-            if length > 0 && self.connections[slot as usize] == State::Open {
+            if length > 0 && self.connections.heard(slot) {
                 let bytes = self.chunks.bytes(buffer, length);
                 let connection = ConnectionIndex(slot);
                 if handler(Event::Chunk { connection, bytes }) == Verdict::Close {
@@ -291,8 +292,9 @@ impl Uring {
             return;
         }
         match result {
-            _ if self.connections[slot as usize] == State::Cut => self.close(slot, result, handler),
+            _ if self.connections.state(slot) == State::Cut => self.close(slot, result, handler),
             1.. => self.arm(Token::Receive(slot)),
+            _ if result == -libc::ECANCELED => self.arm(Token::Receive(slot)), // It was quiet.
             _ if result == -libc::ENOBUFS => {
                 tell(handler, Event::NoBuffers);
                 self.arm(Token::Receive(slot));
@@ -306,22 +308,22 @@ impl Uring {
     /// By cancelling it and not by `shutdown`, which the kernel carries out later on a thread of its
     /// own, when the slot may be somebody else's.
     fn cut(&mut self, slot: u32) {
-        self.connections[slot as usize] = State::Cut;
+        self.connections.set(slot, State::Cut);
         self.cancel(Token::Receive(slot));
     }
 
     fn cancel(&mut self, token: Token) {
         let entry = opcode::AsyncCancel::new(token.pack()).build();
-        self.push(&entry.user_data(Token::Cancel.pack()));
+        self.push(entry.user_data(Token::Cancel.pack()));
     }
 
     fn close(&mut self, slot: u32, result: i32, handler: &mut impl FnMut(Event<'_>) -> Verdict) {
-        let end = match self.connections[slot as usize] {
+        let end = match self.connections.state(slot) {
             State::Cut => End::Cut,
             _ if result == 0 => End::Ended,
             _ => End::Reset,
         };
-        self.connections[slot as usize] = State::Closing;
+        self.connections.set(slot, State::Closing);
         tell(
             handler,
             Event::Closed {
@@ -334,9 +336,20 @@ impl Uring {
 
     /// The slot may have been taken again before this completion was seen.
     fn closed(&mut self, slot: u32) {
-        let state = &mut self.connections[slot as usize];
-        if *state == State::Closing {
-            *state = State::Free;
+        if self.connections.state(slot) == State::Closing {
+            self.connections.set(slot, State::Free);
+        }
+    }
+
+    /// Lets the receives of quiet connections end, to arm them again and so look at the socket.
+    ///
+    /// When bytes and a reset come close together, the kernel can miss the second one's wake-up and
+    /// a multishot receive then never ends (seen on Linux 6.18: 1 of 1,000 resets).
+    fn look_at_quiet(&mut self) {
+        for slot in self.connections.due(self.now) {
+            if self.connections.look(slot) {
+                self.cancel(Token::Receive(slot));
+            }
         }
     }
 
@@ -352,10 +365,14 @@ impl Uring {
 
 impl Kernel for Uring {
     fn now(&mut self) -> UnixNanos {
-        UnixNanos::now()
+        self.now = UnixNanos::now();
+        self.now
     }
 
     fn wait(&mut self, timeout: Duration) -> io::Result<()> {
+        self.fill();
+        let has_room = self.unsubmitted.is_empty();
+        let timeout = if has_room { timeout } else { Duration::ZERO };
         let timeout = Timespec::from(timeout);
         let arguments = SubmitArgs::new().timespec(&timeout);
         match self.ring.submitter().submit_with_args(1, &arguments) {
@@ -381,6 +398,7 @@ impl Kernel for Uring {
             self.complete(&completion, handler);
             count += 1;
         }
+        self.look_at_quiet();
         self.datagrams.commit();
         self.chunks.commit();
         count
@@ -461,15 +479,10 @@ fn tell(handler: &mut impl FnMut(Event<'_>) -> Verdict, event: Event<'_>) {
 
 impl std::fmt::Debug for Uring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let open = self
-            .connections
-            .iter()
-            .filter(|state| **state == State::Open)
-            .count();
         f.debug_struct("Uring")
             .field("udp", &self.udp.len())
             .field("tcp", &self.tcp.len())
-            .field("connections", &open)
+            .field("connections", &self.connections.open_count())
             .finish_non_exhaustive()
     }
 }
