@@ -15,7 +15,6 @@
 //! client has seen its 101 is delivered. A shard that is busy looks at the demand once a turn:
 //! what it takes in within the turn that was under way is the only thing that can still pass by.
 
-mod arena;
 mod config;
 mod cookie;
 mod discovery;

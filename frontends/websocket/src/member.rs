@@ -1,9 +1,8 @@
 //! What a session and the pump share: the outbox between them.
 
-use bytes::Bytes;
 use futures_util::task::AtomicWaker;
+use hydrant_feed::batches::{Batch, Batches};
 use hydrant_feed::counters::SessionCounter;
-use hydrant_feed::outbox::Outbox;
 use hydrant_feed::session::SessionState;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +14,7 @@ use std::task::{Context, Poll};
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) state: Arc<SessionState>,
-    outbox: Mutex<Outbox>,
+    outbox: Mutex<Batches>,
     task: AtomicWaker,
     is_to_wake: AtomicBool,
     is_stopping: AtomicBool,
@@ -31,7 +30,7 @@ pub(crate) enum Work {
 }
 
 impl Member {
-    pub(crate) fn new(state: Arc<SessionState>, outbox: Outbox) -> Self {
+    pub(crate) fn new(state: Arc<SessionState>, outbox: Batches) -> Self {
         Self {
             state,
             outbox: Mutex::new(outbox),
@@ -42,7 +41,7 @@ impl Member {
     }
 
     /// Puts a message into the outbox. True for the first since the last [`wake`](Self::wake).
-    pub(crate) fn give(&self, message: Bytes) -> bool {
+    pub(crate) fn give(&self, message: &[u8]) -> bool {
         self.count(SessionCounter::Selected, 1);
         let lost = self.outbox().push(message);
         if lost > 0 {
@@ -65,8 +64,8 @@ impl Member {
         self.task.wake();
     }
 
-    /// The oldest message.
-    pub(crate) fn take(&self) -> Option<Bytes> {
+    /// The oldest messages.
+    pub(crate) fn take(&self) -> Option<Batch> {
         self.outbox().pop()
     }
 
@@ -87,14 +86,20 @@ impl Member {
         self.state.counters.add(counter, count);
     }
 
+    /// Gives its oldest up if it holds more than its share of what is short.
+    pub(crate) fn give_way(&self) {
+        let lost = self.outbox().give_way();
+        self.count(SessionCounter::OutboxFull, lost);
+    }
+
     /// Gives all up that was selected and not delivered, and counts it as this loss.
     pub(crate) fn lose_all(&self, loss: SessionCounter) {
         // What waits here is part of what waits in all: the rest is in a write.
-        while self.take().is_some() {}
+        let _part = self.outbox().clear();
         self.count(loss, self.state.counters.waiting());
     }
 
-    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+    fn outbox(&self) -> MutexGuard<'_, Batches> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,12 +1,11 @@
 //! Lanes to outboxes: each record is read once, converted once if anybody wants it, and its
-//! messages are shared by all who get them.
+//! messages are copied to the frames of all who get them.
 
-use crate::arena::Arena;
 use crate::member::Member;
 use crate::recent::Recent;
 use crate::register::Register;
 use crate::routes::Form;
-use crate::table::{Group, Table};
+use crate::table::Table;
 use crate::v0;
 use bytes::Bytes;
 use hydrant_engine::clock::UnixNanos;
@@ -15,6 +14,7 @@ use hydrant_engine::record::Record;
 use hydrant_feed::convert::V1Form;
 use hydrant_feed::counters::FeedCounter;
 use hydrant_feed::lanes::Lanes;
+use std::cell::OnceCell;
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -45,10 +45,7 @@ impl Pump {
             register,
             recent,
             v1_form: V1Form::default(),
-            giving: Giving {
-                arena: Arena::new(),
-                given: Vec::new(),
-            },
+            giving: Giving { given: Vec::new() },
             found: Vec::new(),
         }
     }
@@ -104,7 +101,6 @@ impl Pump {
 
 /// How messages get to members.
 struct Giving {
-    arena: Arena,
     /// Members that the batch gave something to.
     given: Vec<Arc<Member>>,
 }
@@ -112,53 +108,48 @@ struct Giving {
 impl Giving {
     /// Gives a message to all who take it. False: nobody did.
     fn message(&mut self, table: &Table, found: &[usize], place: Place, message: &[u8]) -> bool {
-        let mut shared = Shared::default();
+        let forms = Forms::new(message);
+        let mut is_taken = false;
         for group in found.iter().map(|index| table.group(*index)) {
             if !group.selects(message) {
                 continue;
             }
-            let Some(bytes) = shared.of(group, message, &mut self.arena) else {
+            let Some(bytes) = forms.of(group.form()) else {
                 continue;
             };
             for member in group.takers(place) {
-                if member.give(bytes.clone()) {
+                is_taken = true;
+                if member.give(bytes) {
                     self.given.push(member.clone());
                 }
             }
         }
-        shared.is_some()
+        is_taken
     }
 }
 
-/// A message, once in each form that is asked for.
-#[derive(Default)]
-struct Shared {
-    envelope: Option<Bytes>,
-    log_message: Option<Bytes>,
+/// A message in the forms that are asked for, each made once.
+struct Forms<'m> {
+    envelope: &'m [u8],
+    log_message: OnceCell<Option<Bytes>>,
 }
 
-impl Shared {
-    /// The message as the group wants it; nothing if there is no such form of it.
-    fn of(&mut self, group: &Group, message: &[u8], arena: &mut Arena) -> Option<&Bytes> {
-        match group.form() {
-            Form::Envelope => {
-                let share = || match group.is_firehose() {
-                    true => arena.share(message),
-                    // An app's messages lie far apart; they would hold on to chunks of others'.
-                    false => Bytes::copy_from_slice(message),
-                };
-                Some(self.envelope.get_or_insert_with(share))
-            }
-            Form::LogMessage => {
-                if self.log_message.is_none() {
-                    self.log_message = v0::log_message(message);
-                }
-                self.log_message.as_ref()
-            }
+impl<'m> Forms<'m> {
+    const fn new(envelope: &'m [u8]) -> Self {
+        Self {
+            envelope,
+            log_message: OnceCell::new(),
         }
     }
 
-    const fn is_some(&self) -> bool {
-        self.envelope.is_some() || self.log_message.is_some()
+    /// Nothing if there is no such form of it.
+    fn of(&self, form: Form) -> Option<&[u8]> {
+        match form {
+            Form::Envelope => Some(self.envelope),
+            Form::LogMessage => self
+                .log_message
+                .get_or_init(|| v0::log_message(self.envelope))
+                .as_deref(),
+        }
     }
 }

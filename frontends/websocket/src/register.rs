@@ -8,8 +8,9 @@ use crate::table::Table;
 use bytesize::ByteSize;
 use hydrant_engine::record::KindSet;
 use hydrant_engine::route::DemandCell;
+use hydrant_feed::batches::{Batches, Packing};
 use hydrant_feed::counters::SessionCounter;
-use hydrant_feed::outbox::{Budget, Outbox};
+use hydrant_feed::outbox::Budget;
 use hydrant_feed::routers::{Routers, Subscription};
 use hydrant_feed::session::{FrontendState, SessionState};
 use std::cell::{Cell, Ref, RefCell};
@@ -119,11 +120,13 @@ impl Register {
             return None;
         }
         let state = Arc::new(SessionState::new(name, peer.to_string()));
-        let outbox = Outbox::within(self.budget.clone(), self.limits.outbox_bytes);
+        let (budget, bytes_max) = (self.budget.clone(), self.limits.outbox_bytes);
+        let outbox = Batches::within(budget, bytes_max, Packing::Frames);
         let member = Arc::new(Member::new(state.clone(), outbox));
         self.session_count.update(|count| count + 1);
         let number = self.state.open(state);
         self.change(|table| table.join(&target, member.clone()));
+        self.make_room();
         self.subscribe(number, &target, &member);
         Some(Registration {
             register: self.clone(),
@@ -151,6 +154,14 @@ impl Register {
     pub(crate) async fn emptied(&self) {
         while self.session_count.get() > 0 {
             self.emptied.notified().await;
+        }
+    }
+
+    /// Every outbox has its share: who holds more gives it up if memory is short, now that shares are
+    /// smaller.
+    fn make_room(&self) {
+        if self.budget.is_short() {
+            self.table().members().for_each(|member| member.give_way());
         }
     }
 

@@ -1,12 +1,10 @@
 //! Sessions served from other hosts: every session is a subscription to each router, who select
 //! and share for us. What they send is v1 already.
 
-use crate::arena::Arena;
 use crate::member::Member;
 use crate::recent::Recent;
 use crate::routes::{Form, Target};
 use crate::v0;
-use bytes::Bytes;
 use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::decode::Envelope;
 use hydrant_engine::record::{Kind, Record};
@@ -17,7 +15,7 @@ use hydrant_feed::session::FrontendState;
 use hydrant_proto::plumbing::{self, filter};
 use hydrant_proto::v2::{self, selector};
 use prost::Message;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Asks all routers on behalf of a session, until what it gives is dropped.
 pub(crate) fn subscribe(
@@ -30,7 +28,6 @@ pub(crate) fn subscribe(
         member,
         state,
         form: target.form,
-        arena: Mutex::new(Arena::new()),
     });
     routers.subscribe(&request(target), &session)
 }
@@ -111,16 +108,10 @@ struct Session {
     member: Arc<Member>,
     state: Arc<FrontendState>,
     form: Form,
-    arena: Mutex<Arena>,
 }
 
 impl Session {
-    fn share(&self, message: &[u8]) {
-        let mut arena = self.arena.lock().unwrap_or_else(PoisonError::into_inner);
-        self.give(arena.share(message));
-    }
-
-    fn give(&self, message: Bytes) {
+    fn give(&self, message: &[u8]) {
         self.state.feed.add(FeedCounter::Messages, 1);
         self.member.give(message);
     }
@@ -130,9 +121,9 @@ impl Sink for Session {
     fn envelope(&self, _router: usize, envelope: &Envelope<'_>) {
         self.state.feed.add(FeedCounter::Read, 1);
         match self.form {
-            Form::Envelope => self.share(envelope.bytes),
+            Form::Envelope => self.give(envelope.bytes),
             Form::LogMessage => match v0::log_message(envelope.bytes) {
-                Some(message) => self.give(message),
+                Some(message) => self.give(&message),
                 None => self.state.feed.add(FeedCounter::NoForm, 1),
             },
         }

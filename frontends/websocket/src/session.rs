@@ -19,13 +19,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, Sleep, sleep, timeout};
-use tokio_websockets::{CloseCode, Config, Error, Limits, Message, ServerBuilder, WebSocketStream};
+use tokio_websockets::{CloseCode, Error, Limits, Message, ServerBuilder, WebSocketStream};
 
-/// Message bytes of one write: some hundred messages for one flush and one timer.
-const WRITE_BYTES: usize = 64 * 1024;
-/// Above what a write can hold, so that only our flush flushes.
-const FLUSH_THRESHOLD_BYTES: usize = usize::MAX;
 /// Largest message from a client. Readers of these streams have nothing to say, and it is ignored.
 const CLIENT_MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
@@ -113,6 +110,8 @@ impl End {
 struct Session {
     stream: WebSocketStream<TokioIo<Upgraded>>,
     member: Arc<Member>,
+    /// Of the frames that are being written, what the kernel has not taken.
+    unsent: Bytes,
     timing: Timing,
     /// When the pong is due, or else the next ping.
     keepalive: Pin<Box<Sleep>>,
@@ -131,12 +130,12 @@ enum Event {
 impl Session {
     fn new(upgraded: Upgraded, member: Arc<Member>, timing: Timing) -> Self {
         let stream = ServerBuilder::new()
-            .config(Config::default().flush_threshold(FLUSH_THRESHOLD_BYTES))
             .limits(Limits::default().max_payload_len(Some(CLIENT_MESSAGE_BYTES_MAX)))
             .serve(TokioIo::new(upgraded));
         Self {
             stream,
             member,
+            unsent: Bytes::new(),
             timing,
             keepalive: Box::pin(sleep(timing.ping_pause)),
             awaits_pong: false,
@@ -195,39 +194,33 @@ impl Session {
     }
 
     async fn ping(&mut self) -> Result<(), End> {
-        self.put(Message::ping(Bytes::new())).await?;
-        self.flush().await?;
+        let ping = self.stream.send(Message::ping(Bytes::new()));
+        in_time(&self.timing, ping).await?;
         self.awaits_pong = true;
         self.wake_in(self.timing.pong_within);
         Ok(())
     }
 
-    /// Some of what waits. It counts as delivered when the kernel has it all; of a write that does
-    /// not finish, nothing does.
+    /// Some of what waits: frames as they lie in the outbox, past the library, which has nothing to
+    /// write now. They count as delivered when the kernel has them all; of a write that does not
+    /// finish, nothing does.
     async fn write(&mut self) -> Result<(), End> {
-        let mut count = 0;
-        let mut bytes = 0;
-        while bytes < WRITE_BYTES
-            && let Some(message) = self.member.take()
-        {
-            count += 1;
-            bytes += message.len();
-            self.put(Message::binary(message)).await?;
-        }
-        self.flush().await?;
+        let Some(batch) = self.member.take() else {
+            return Ok(());
+        };
+        let count = batch.envelopes().into();
+        self.unsent = batch.into();
+        in_time(
+            &self.timing,
+            self.stream.get_mut().write_all_buf(&mut self.unsent),
+        )
+        .await?;
         self.member.count(SessionCounter::Delivered, count);
         Ok(())
     }
 
-    async fn put(&mut self, message: Message) -> Result<(), End> {
-        self.stream.feed(message).await.or(Err(End::Gone))
-    }
-
     async fn flush(&mut self) -> Result<(), End> {
-        match timeout(self.timing.slow_after, self.stream.flush()).await {
-            Ok(flushed) => flushed.or(Err(End::Gone)),
-            Err(_) => Err(End::Slow),
-        }
+        in_time(&self.timing, self.stream.flush()).await
     }
 
     fn wake_in(&mut self, pause: Duration) {
@@ -239,11 +232,27 @@ impl Session {
     async fn close(mut self, end: End) {
         let within = self.timing.close_within;
         let farewell = async {
+            // A close frame cannot lie within another frame.
+            let rest = self.stream.get_mut().write_all_buf(&mut self.unsent);
+            if rest.await.is_err() {
+                return;
+            }
             if let Some(frame) = end.close_frame(&self.timing) {
                 self.stream.send(frame).await.ok();
             }
             self.stream.close().await.ok();
         };
         timeout(within, farewell).await.ok();
+    }
+}
+
+/// A write, unless the peer takes too long over it.
+async fn in_time<E>(
+    timing: &Timing,
+    write: impl Future<Output = Result<(), E>>,
+) -> Result<(), End> {
+    match timeout(timing.slow_after, write).await {
+        Ok(written) => written.or(Err(End::Gone)),
+        Err(_) => Err(End::Slow),
     }
 }

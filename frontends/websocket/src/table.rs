@@ -124,7 +124,8 @@ mod tests {
     use crate::routes::Route;
     use hydrant_engine::clock::UnixNanos;
     use hydrant_engine::record::{Header, Kind, SourceRule, Version, source_hash};
-    use hydrant_feed::outbox::Outbox;
+    use hydrant_feed::batches::{Batches, Packing};
+    use hydrant_feed::outbox::Budget;
     use hydrant_feed::session::SessionState;
 
     const PATHS: [&str; 7] = [
@@ -139,7 +140,8 @@ mod tests {
 
     fn member() -> Arc<Member> {
         let state = SessionState::new(String::new(), String::new());
-        Arc::new(Member::new(Arc::new(state), Outbox::new(1000)))
+        let outbox = Batches::within(Budget::new(10_000), 10_000, Packing::Frames);
+        Arc::new(Member::new(Arc::new(state), outbox))
     }
 
     fn target(path: &str) -> Target {
