@@ -6,8 +6,9 @@
 //! when somebody reads them; container metrics, which are few, become v1 at once, because only so is
 //! it known which instance they are of.
 //!
-//! **Invariant: all memory is within `bytes`**, the table and what is not yet filled included. When
-//! it is not enough, the app that has been quiet longest is forgotten.
+//! **Invariant: all memory is within `bytes`**, tables and what is not yet filled included. When it is
+//! not enough, the oldest logs go of apps that have more than their share, and the container metrics
+//! of the app that has been quiet longest.
 
 mod apps;
 mod config;
@@ -15,6 +16,7 @@ mod counts;
 mod form;
 mod logs;
 mod metrics;
+mod ring;
 mod state;
 
 pub use config::RecentConfig;
@@ -93,7 +95,7 @@ impl Writing<'_> {
     #[inline]
     pub(crate) fn add(&mut self, record: &Record<'_>) {
         match record.header.kind {
-            Kind::Log => self.state.log(record, self.now),
+            Kind::Log => self.state.log(record),
             Kind::Gauge => self.state.gauge(record, self.now),
             _ => {}
         }

@@ -1,7 +1,7 @@
-//! Apps by the hash of their id, and in the order in which they were last heard of.
+//! Apps with container metrics by the hash of their id, and in the order in which they were last
+//! heard of.
 
-use crate::recent::logs::{ALLOCATION_BYTES, Logs};
-use crate::recent::metrics::Metrics;
+use crate::recent::metrics::{ALLOCATION_BYTES, Metrics};
 use hydrant_engine::clock::UnixNanos;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -13,7 +13,6 @@ const HEARD_NANOS: u64 = 1_000_000_000;
 /// What is held of an app, or of several whose ids have the same hash.
 #[derive(Debug)]
 pub(super) struct App {
-    pub(super) logs: Logs,
     pub(super) metrics: Metrics,
     /// When it was last put at the end of the order.
     heard: UnixNanos,
@@ -25,7 +24,6 @@ pub(super) struct App {
 impl App {
     fn new(heard: UnixNanos) -> Self {
         Self {
-            logs: Logs::default(),
             metrics: Metrics::default(),
             heard,
             before: None,
@@ -42,8 +40,13 @@ impl App {
 
     /// All memory of it, in bytes, its place in the table apart.
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + ALLOCATION_BYTES + self.logs.bytes() + self.metrics.bytes()
+        size_of::<Self>() + ALLOCATION_BYTES + self.metrics.bytes()
     }
+}
+
+/// Whether a moment is at least so many nanoseconds ago.
+pub(super) fn is_long_ago(then: UnixNanos, now: UnixNanos, nanos: u64) -> bool {
+    now.since(then) >= nanos
 }
 
 /// All apps.
@@ -59,8 +62,9 @@ pub(super) struct Apps {
 }
 
 impl Apps {
-    pub(super) fn len(&self) -> usize {
-        self.table.len()
+    /// How many apps are such, by the hash of their id.
+    pub(super) fn count(&self, is_such: impl Fn(u64) -> bool) -> usize {
+        self.table.keys().filter(|hash| is_such(**hash)).count()
     }
 
     /// Memory of the table, in bytes: eight places for seven apps at most, each with a byte beside.
@@ -98,6 +102,12 @@ impl Apps {
         }
     }
 
+    /// Whether an app is not here, or has not been heard of for so long.
+    pub(super) fn is_quiet(&self, hash: u64, now: UnixNanos, nanos: u64) -> bool {
+        self.get(hash)
+            .is_none_or(|app| is_long_ago(app.heard, now, nanos))
+    }
+
     /// The app that has been quiet longest, leaving out one.
     pub(super) fn quietest_but(&self, kept: u64) -> Option<u64> {
         match self.quietest? {
@@ -106,10 +116,10 @@ impl Apps {
         }
     }
 
-    /// The app that has been quiet longest, if that is since `since` or before.
-    pub(super) fn quiet_since(&self, since: UnixNanos) -> Option<u64> {
+    /// The app that has been quiet longest, if that is for so long.
+    pub(super) fn quiet_for(&self, now: UnixNanos, nanos: u64) -> Option<u64> {
         self.quietest
-            .filter(|hash| self.get(*hash).is_some_and(|app| app.heard <= since))
+            .filter(|hash| self.is_quiet(*hash, now, nanos))
     }
 
     fn link(&mut self, hash: u64) {
@@ -142,14 +152,14 @@ impl Apps {
     pub(super) fn in_order(&self) -> Vec<u64> {
         let walk = |start: Option<u64>, next: fn(&App) -> Option<u64>| {
             std::iter::successors(start, move |hash| next(self.get(*hash)?))
-                .take(self.len() + 1)
+                .take(self.table.len() + 1)
                 .collect::<Vec<_>>()
         };
         let forward = walk(self.quietest, |app| app.after);
         let mut backward = walk(self.latest, |app| app.before);
         backward.reverse();
         assert_eq!(forward, backward);
-        assert_eq!(forward.len(), self.len());
+        assert_eq!(forward.len(), self.table.len());
         forward
     }
 }
@@ -157,7 +167,7 @@ impl Apps {
 /// Multiplies hashes of ids by a secret odd number: ids come from outside, and could be chosen so
 /// that their hashes meet in one place of the table.
 #[derive(Clone, Copy, Debug)]
-struct Keyed(u64);
+pub(super) struct Keyed(u64);
 
 impl Default for Keyed {
     fn default() -> Self {
@@ -214,8 +224,8 @@ mod tests {
         }
         assert_eq!(apps.quietest_but(2), Some(1));
         assert_eq!(apps.quietest_but(1), Some(2));
-        assert_eq!(apps.quiet_since(UnixNanos(9)), None);
-        assert_eq!(apps.quiet_since(UnixNanos(10)), Some(2));
+        assert_eq!(apps.quiet_for(UnixNanos(19), 10), None);
+        assert_eq!(apps.quiet_for(UnixNanos(20), 10), Some(2));
     }
 
     #[test]

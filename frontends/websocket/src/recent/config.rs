@@ -15,8 +15,8 @@ pub struct RecentConfig {
     pub enabled: bool,
     /// How many logs are kept of an app. Default: 100.
     pub logs_per_app: usize,
-    /// How much memory all of it may take. An app's logs get an eighth of it at most, its container
-    /// metrics another eighth. Default: 128 MiB.
+    /// How much memory all of it may take: five eighths for logs, one for the table of their apps, two
+    /// for container metrics, of which an app's get half at most. Default: 128 MiB.
     pub bytes: ByteSize,
     /// How old a container metric may be and still be shown. Default: 120000.
     pub metric_ttl_ms: u64,
@@ -37,7 +37,7 @@ impl Default for RecentConfig {
 }
 
 const LOGS_PER_APP: RangeInclusive<u64> = 1..=10_000;
-/// In an eighth of the least, the largest envelope and what it takes to keep it has room.
+/// In an eighth of what logs get of the least, the largest envelope of a frame has room.
 const BYTES: RangeInclusive<u64> = 16 * FRAME_BYTES_MAX as u64..=1 << 36;
 const METRIC_TTL_MS: RangeInclusive<u64> = 1..=86_400_000;
 const IDLE_MS: RangeInclusive<u64> = 1_000..=86_400_000;

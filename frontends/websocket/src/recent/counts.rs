@@ -8,7 +8,7 @@ hydrant_engine::counters! {
     RecentCounter {
         Taken = "taken", "Logs and container metrics taken in.";
         Replaced = "replaced", "Logs and container metrics that made way for newer ones of their app.";
-        Evicted = "evicted", "Logs and container metrics given up with their app, the quietest, when memory was full.";
+        Evicted = "evicted", "Logs and container metrics given up when memory was full: logs of apps that had more than their share of it, container metrics of the quietest app.";
         Expired = "expired", "Container metrics too old to be shown, and all of apps that were idle too long.";
         NoApp = "no_app", "Logs and container metrics not taken in: nobody can ask for them, they name no app.";
         Late = "late", "Container metrics not taken in: a newer one of their instance is there.";
@@ -23,7 +23,7 @@ pub struct RecentCounts {
     pub apps: usize,
     /// Memory that all of it takes, in bytes.
     pub bytes: usize,
-    /// Logs held; of some apps a few more than are shown.
+    /// Logs held; of some apps more than are shown.
     pub logs: usize,
     /// Container metrics held, each of another instance.
     pub metrics: usize,

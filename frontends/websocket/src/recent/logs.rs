@@ -1,262 +1,301 @@
-//! The newest logs of an app, as they came.
+//! The newest logs of every app, as they came.
 //!
-//! They lie one after the other in chunks, so that to keep one costs a copy and nothing else most
-//! of the time. A chunk is given up as a whole, once the chunks after it hold enough.
+//! They lie in one ring, whoever's they are, so that to keep one costs a copy and one look into a
+//! small table. What comes to the ring's end is written anew if it is one of its app's newest and
+//! the app has little: so those that log little keep theirs, however much others log. What all of
+//! these hold is half of the ring at most; no more than what is new is ever written anew, on
+//! average.
 
+use crate::recent::apps::{Apps, Keyed, is_long_ago};
+use crate::recent::counts::{RecentCounter, RecentCounts};
+use crate::recent::ring::{Head, Ring};
+use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::record::Version;
-use std::collections::VecDeque;
-use std::mem;
+use std::collections::HashMap;
 
-/// What the allocator needs beside what it is asked for, in bytes, at most.
-pub(super) const ALLOCATION_BYTES: usize = 16;
-
-/// A chunk's bytes. Each is as large as all before it, within these bounds, so that what an app
-/// that logs little has not filled is little; and a log that is larger has a chunk of its own.
-const CHUNK_BYTES_MIN: usize = 1024;
-const CHUNK_BYTES_MAX: usize = 8192;
-
-/// Bytes before each envelope: twice its length, and 1 more for v2.
-const HEAD_BYTES: usize = size_of::<usize>();
-
-/// **Invariant: `count` logs lie in `open` and `full`, whose memory is `chunk_bytes`.**
-#[derive(Debug, Default)]
-pub(super) struct Logs {
-    /// Where the next one goes.
-    open: Chunk,
-    /// The ones before it, oldest first.
-    full: VecDeque<Chunk>,
-    count: usize,
-    chunk_bytes: usize,
-}
-
-#[derive(Debug, Default)]
-struct Chunk {
-    bytes: Vec<u8>,
-    count: usize,
-}
-
-/// How much is kept of an app's logs: so many at least if they fit into so many bytes.
+/// How much is kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LogBounds {
+    /// Logs of an app that are shown.
     pub(super) count: usize,
+    /// Memory for all logs.
     pub(super) bytes: usize,
+    /// Memory for the table of apps.
+    pub(super) table_bytes: usize,
+    /// After what time without a log or a container metric an app's logs are not shown any more.
+    pub(super) idle_nanos: u64,
+}
+
+/// The share of its memory that a single log may take.
+const ENTRY_SHARE: usize = 8;
+
+/// **Invariant: an app in the table has `count` entries in the ring, which take `bytes`; the last of
+/// them is at `newest`, and the others are found from there.**
+#[derive(Debug)]
+pub(super) struct Logs {
+    bounds: LogBounds,
+    ring: Ring,
+    apps: HashMap<u64, App, Keyed>,
+    apps_max: usize,
+    /// The largest entry so far: so much stays free, for one that is written anew.
+    spare: usize,
+    number: u64,
+    now: UnixNanos,
+}
+
+#[derive(Debug, Default)]
+struct App {
+    newest: usize,
+    bytes: usize,
+    /// Entries with lower numbers do not count any more: newer ones have been given up, or the app
+    /// was idle after them.
+    oldest_number: u64,
+    heard: UnixNanos,
+    count: u32,
+    /// Those that have been written anew.
+    renewed: u32,
 }
 
 impl Logs {
-    /// How many are held.
-    pub(super) const fn count(&self) -> usize {
-        self.count
-    }
-
-    /// Memory of all that is not within `Self`, in bytes.
-    pub(super) fn bytes(&self) -> usize {
-        self.chunk_bytes + self.full.capacity() * size_of::<Chunk>()
-    }
-
-    /// Adds a log if that takes no more memory. Else false, and nothing has changed.
-    #[inline]
-    pub(super) fn append(&mut self, version: Version, envelope: &[u8]) -> bool {
-        let bytes = &mut self.open.bytes;
-        if bytes.capacity() - bytes.len() < HEAD_BYTES + envelope.len() {
-            return false;
+    pub(super) fn new(bounds: LogBounds) -> Self {
+        // A table has a power of two of places, of which it uses seven of eight; and it may take twice
+        // as many as it needs, when much has been removed from it.
+        let places = bounds.table_bytes / PLACE_BYTES;
+        let places = (places + 1).next_power_of_two() / 2;
+        Self {
+            bounds,
+            ring: Ring::new(bounds.bytes),
+            apps: HashMap::default(),
+            apps_max: places / 2 / 8 * 7,
+            spare: 0,
+            number: 0,
+            now: UnixNanos::default(),
         }
-        let head = envelope.len() * 2 + usize::from(version == Version::V2);
-        bytes.extend_from_slice(&head.to_le_bytes());
-        bytes.extend_from_slice(envelope);
-        self.open.count += 1;
-        self.count += 1;
+    }
+
+    /// Memory of all, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.ring.touched_bytes() + self.apps.capacity() * 8 / 7 * PLACE_BYTES
+    }
+
+    /// How many apps have logs.
+    pub(super) fn app_count(&self) -> usize {
+        self.apps.len()
+    }
+
+    /// Whether an app has logs.
+    pub(super) fn has(&self, hash: u64) -> bool {
+        self.apps.contains_key(&hash)
+    }
+
+    /// What time it is, which is when logs come that are added now. Gives up what is oldest as long
+    /// as it is an idle app's.
+    pub(super) fn set_now(&mut self, now: UnixNanos, others: &Apps, counts: &mut RecentCounts) {
+        self.now = now;
+        while let Some((head, size)) = self.ring.oldest()
+            && self.is_idle(head.hash, others)
+        {
+            self.give_up(&head, size, RecentCounter::Expired, counts);
+        }
+    }
+
+    /// Takes a log. Of `others`, some are heard of although they do not log.
+    #[inline]
+    pub(super) fn add(
+        &mut self,
+        hash: u64,
+        (version, envelope): (Version, &[u8]),
+        others: &Apps,
+        counts: &mut RecentCounts,
+    ) {
+        let size = Ring::size(envelope.len());
+        if size > self.ring.capacity() / ENTRY_SHARE {
+            return counts.add(RecentCounter::Oversize, 1);
+        }
+        self.spare = self.spare.max(size);
+        while !self.ring.has_room(size, self.spare) && self.make_room(others, counts) {}
+        if self.apps.len() >= self.apps_max {
+            self.make_room_for_app(hash, counts);
+        }
+        self.number += 1;
+        let app = self.apps.entry(hash).or_default();
+        if is_long_ago(app.heard, self.now, self.bounds.idle_nanos)
+            && others.is_quiet(hash, self.now, self.bounds.idle_nanos)
+        {
+            app.oldest_number = self.number;
+        }
+        let head = Head {
+            hash,
+            number: self.number,
+            before: app.newest,
+            version,
+            is_renewed: false,
+        };
+        app.newest = self.ring.push(head, envelope);
+        app.heard = self.now;
+        app.bytes += size;
+        app.count += 1;
+        counts.logs += 1;
+        counts.add(RecentCounter::Taken, 1);
+    }
+
+    /// The newest logs of an app.
+    pub(super) fn copy(&self, hash: u64, others: &Apps) -> CopiedLogs {
+        let mut logs = Vec::new();
+        let app = self.apps.get(&hash).filter(|_| !self.is_idle(hash, others));
+        let mut place = app.map_or(0, |app| app.newest);
+        let oldest_number = app.map_or(0, |app| app.oldest_number);
+        let mut in_order = 0;
+        while in_order < self.bounds.count
+            && let Some((head, envelope)) = self.ring.get(place)
+        {
+            place = head.before;
+            in_order += usize::from(!head.is_renewed);
+            if head.number >= oldest_number {
+                logs.push((head.number, head.version, envelope.to_vec()));
+            }
+        }
+        logs.sort_unstable_by_key(|(number, ..)| *number);
+        let surplus = logs.len().saturating_sub(self.bounds.count);
+        logs.drain(..surplus);
+        CopiedLogs(logs)
+    }
+
+    /// What an app has is shown no more if it is idle, although it will be heard of.
+    pub(super) fn end_if_idle(&mut self, hash: u64, others: &Apps) {
+        if self.is_idle(hash, others)
+            && let Some(app) = self.apps.get_mut(&hash)
+        {
+            app.oldest_number = self.number + 1;
+        }
+    }
+
+    fn is_idle(&self, hash: u64, others: &Apps) -> bool {
+        let idle = self.bounds.idle_nanos;
+        let app = self.apps.get(&hash);
+        app.is_none_or(|app| is_long_ago(app.heard, self.now, idle))
+            && others.is_quiet(hash, self.now, idle)
+    }
+
+    /// Writes the oldest entry anew, or gives it up. False: there is none.
+    fn make_room(&mut self, others: &Apps, counts: &mut RecentCounts) -> bool {
+        let Some((head, size)) = self.ring.oldest() else {
+            return false;
+        };
+        let reason = self.reason_against(&head, others);
+        match reason {
+            Some(reason) => self.give_up(&head, size, reason, counts),
+            None => self.renew(head, size, counts),
+        }
         true
     }
 
-    /// Makes room for a log of so many bytes, which then can be [appended](Self::append), and gives
-    /// up the oldest as the bounds ask for it. Returns how many went; nothing if it does not fit.
-    pub(super) fn make_room(&mut self, envelope_bytes: usize, bounds: LogBounds) -> Option<usize> {
-        let held = self.count;
-        let needed = HEAD_BYTES + envelope_bytes;
-        let capacity = needed.max(self.chunk_bytes.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX));
-        if capacity + ALLOCATION_BYTES > bounds.bytes {
-            return None;
+    /// Why the oldest entry is not kept, if it is not.
+    fn reason_against(&self, oldest: &Head, others: &Apps) -> Option<RecentCounter> {
+        let app = self.apps.get(&oldest.hash)?;
+        // Those that were not written anew are newer than this one.
+        let newer = app.count - app.renewed - u32::from(!oldest.is_renewed);
+        if oldest.number < app.oldest_number || newer as usize >= self.bounds.count {
+            Some(RecentCounter::Replaced)
+        } else if app.bytes.saturating_mul(2 * self.apps.len()) > self.ring.capacity() {
+            Some(RecentCounter::Evicted)
+        } else if self.is_idle(oldest.hash, others) {
+            Some(RecentCounter::Expired)
+        } else {
+            None
         }
-        let last = mem::take(&mut self.open);
-        if last.bytes.capacity() > 0 {
-            self.full.push_back(last);
-        }
-        let mut spare = None;
-        while self.has_too_much(capacity, bounds) {
-            spare = self.pop();
-        }
-        let bytes = spare
-            .filter(|chunk| chunk.bytes.capacity() == capacity)
-            .map_or_else(
-                || Vec::with_capacity(capacity),
-                |chunk| emptied(chunk.bytes),
-            );
-        self.chunk_bytes += chunk_bytes(&bytes);
-        self.open.bytes = bytes;
-        Some(held - self.count)
     }
 
-    /// Whether, with another chunk and another log, the oldest chunk is one too many.
-    fn has_too_much(&self, capacity: usize, bounds: LogBounds) -> bool {
-        self.full.front().is_some_and(|oldest| {
-            self.count - oldest.count + 1 >= bounds.count
-                || self.chunk_bytes + capacity + ALLOCATION_BYTES > bounds.bytes
-        })
-    }
-
-    fn pop(&mut self) -> Option<Chunk> {
-        let oldest = self.full.pop_front()?;
-        self.count -= oldest.count;
-        self.chunk_bytes -= chunk_bytes(&oldest.bytes);
-        Some(oldest)
-    }
-
-    /// The newest `count` of them.
-    pub(super) fn copy(&self, count: usize) -> CopiedLogs {
-        let mut surplus = self.count.saturating_sub(count);
-        let mut chunks = Vec::with_capacity(self.full.len() + 1);
-        for chunk in self.full.iter().chain([&self.open]) {
-            if surplus < chunk.count {
-                chunks.push(newest(chunk, surplus).to_vec());
+    fn renew(&mut self, head: Head, size: usize, counts: &mut RecentCounts) {
+        let Some(app) = self.apps.get_mut(&head.hash) else {
+            return self.ring.give_up(size);
+        };
+        let before = app.newest;
+        match self.ring.renew(Head { before, ..head }, size) {
+            Some(place) => {
+                app.newest = place;
+                app.renewed += u32::from(!head.is_renewed);
             }
-            surplus = surplus.saturating_sub(chunk.count);
+            None => self.forget(&head, size, RecentCounter::Evicted, counts),
         }
-        CopiedLogs(chunks)
+    }
+
+    /// Gives the oldest entry up.
+    fn give_up(
+        &mut self,
+        head: &Head,
+        size: usize,
+        reason: RecentCounter,
+        counts: &mut RecentCounts,
+    ) {
+        self.ring.give_up(size);
+        self.forget(head, size, reason, counts);
+    }
+
+    /// Counts an entry that is gone.
+    fn forget(
+        &mut self,
+        head: &Head,
+        size: usize,
+        reason: RecentCounter,
+        counts: &mut RecentCounts,
+    ) {
+        counts.logs -= 1;
+        counts.add(reason, 1);
+        let Some(app) = self.apps.get_mut(&head.hash) else {
+            return;
+        };
+        app.count -= 1;
+        app.renewed -= u32::from(head.is_renewed);
+        app.bytes -= size;
+        // What is older is not shown without it.
+        app.oldest_number = app.oldest_number.max(head.number + 1);
+        if app.count == 0 {
+            self.apps.remove(&head.hash);
+        }
+    }
+
+    #[cold]
+    fn make_room_for_app(&mut self, hash: u64, counts: &mut RecentCounts) {
+        while self.apps.len() >= self.apps_max
+            && !self.has(hash)
+            && let Some((head, size)) = self.ring.oldest()
+        {
+            self.give_up(&head, size, RecentCounter::Evicted, counts);
+        }
+    }
+
+    /// Adds everything up anew; returns how many logs there are.
+    #[cfg(test)]
+    pub(super) fn checked_count(&self) -> usize {
+        for app in self.apps.values() {
+            let (mut count, mut renewed, mut bytes, mut place) = (0, 0, 0, app.newest);
+            while let Some((head, envelope)) = self.ring.get(place) {
+                assert!(head.before < place);
+                place = head.before;
+                count += 1;
+                renewed += u32::from(head.is_renewed);
+                bytes += Ring::size(envelope.len());
+            }
+            assert_eq!((count, renewed, bytes), (app.count, app.renewed, app.bytes));
+        }
+        let counts = self.apps.values().map(|app| app.count as usize);
+        counts.sum()
     }
 }
 
-/// A copy of logs that lasts while the app goes on.
+/// What an app takes in the table, in bytes: its place, and a byte beside it.
+const PLACE_BYTES: usize = size_of::<(u64, App)>() + 1;
+
+/// A copy of an app's logs that lasts while the app goes on: number, version, envelope.
 #[derive(Debug, Default)]
-pub(super) struct CopiedLogs(Vec<Vec<u8>>);
+pub(super) struct CopiedLogs(Vec<(u64, Version, Vec<u8>)>);
 
 impl CopiedLogs {
     /// Each log, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Version, &[u8])> {
-        self.0.iter().flat_map(|chunk| entries(chunk))
-    }
-}
-
-/// A chunk's bytes without those of its oldest logs.
-fn newest(chunk: &Chunk, surplus: usize) -> &[u8] {
-    let skipped: usize = entries(&chunk.bytes)
-        .take(surplus)
-        .map(|(_, envelope)| HEAD_BYTES + envelope.len())
-        .sum();
-    &chunk.bytes[skipped..]
-}
-
-fn entries(mut bytes: &[u8]) -> impl Iterator<Item = (Version, &[u8])> {
-    std::iter::from_fn(move || {
-        let (head, rest) = bytes.split_first_chunk()?;
-        let head = usize::from_le_bytes(*head);
-        let (envelope, rest) = rest.split_at_checked(head / 2)?;
-        bytes = rest;
-        let is_v2 = head % 2 == 1;
-        Some((if is_v2 { Version::V2 } else { Version::V1 }, envelope))
-    })
-}
-
-fn emptied(mut bytes: Vec<u8>) -> Vec<u8> {
-    bytes.clear();
-    bytes
-}
-
-fn chunk_bytes(bytes: &Vec<u8>) -> usize {
-    match bytes.capacity() {
-        0 => 0,
-        capacity => capacity + ALLOCATION_BYTES,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BOUNDS: LogBounds = LogBounds {
-        count: 10,
-        bytes: 100_000,
-    };
-
-    /// Adds a log that says a number, in so many bytes. Returns how many went for it.
-    fn add(logs: &mut Logs, number: u8, bytes: usize, bounds: LogBounds) -> Option<usize> {
-        let envelope = vec![number; bytes];
-        if logs.append(Version::V2, &envelope) {
-            return Some(0);
-        }
-        let replaced = logs.make_room(bytes, bounds)?;
-        assert!(logs.append(Version::V2, &envelope));
-        let chunks = logs.full.iter().chain([&logs.open]);
-        let bytes: usize = chunks.map(|chunk| chunk_bytes(&chunk.bytes)).sum();
-        assert_eq!(bytes, logs.chunk_bytes);
-        Some(replaced)
-    }
-
-    fn numbers(copied: &CopiedLogs) -> Vec<u8> {
-        copied.iter().map(|(_, envelope)| envelope[0]).collect()
-    }
-
-    #[test]
-    fn gives_the_newest_and_keeps_few_more() {
-        let mut logs = Logs::default();
-        let mut replaced = 0;
-        for number in 0..200 {
-            replaced += add(&mut logs, number, 300, BOUNDS).unwrap();
-            let newest: Vec<u8> = (0..=number).rev().take(10).rev().collect();
-            assert_eq!(numbers(&logs.copy(10)), newest);
-            assert!(logs.count() < 10 + 2 * CHUNK_BYTES_MAX / 300);
-        }
-        assert_eq!(replaced + logs.count(), 200);
-        assert_eq!(numbers(&logs.copy(3)), [197, 198, 199]);
-    }
-
-    #[test]
-    fn remembers_which_generation_each_is() {
-        let mut logs = Logs::default();
-        logs.make_room(10, BOUNDS).unwrap();
-        assert!(logs.append(Version::V1, b"one"));
-        assert!(logs.append(Version::V2, b""));
-        let copied = logs.copy(2);
-        let all: Vec<_> = copied.iter().collect();
-        assert_eq!(all, [(Version::V1, &b"one"[..]), (Version::V2, b"")]);
-    }
-
-    #[test]
-    fn one_that_is_larger_than_a_chunk_has_its_own() {
-        let mut logs = Logs::default();
-        for (number, bytes) in [(1, 10), (2, 50_000), (3, 10), (4, CHUNK_BYTES_MAX)] {
-            assert_eq!(add(&mut logs, number, bytes, BOUNDS), Some(0));
-        }
-        let copied = logs.copy(10);
-        let lengths: Vec<usize> = copied.iter().map(|(_, log)| log.len()).collect();
-        assert_eq!(lengths, [10, 50_000, 10, CHUNK_BYTES_MAX]);
-    }
-
-    #[test]
-    fn the_oldest_go_when_the_bytes_do_not_suffice() {
-        let mut logs = Logs::default();
-        for number in 0..5 {
-            add(&mut logs, number, 30_000, BOUNDS).unwrap();
-            assert!(logs.chunk_bytes <= BOUNDS.bytes);
-        }
-        assert_eq!(numbers(&logs.copy(10)), [2, 3, 4]);
-        let held = logs.bytes();
-        assert_eq!(add(&mut logs, 9, 100_000, BOUNDS), None);
-        assert_eq!(
-            (numbers(&logs.copy(10)), logs.bytes()),
-            (vec![2, 3, 4], held)
-        );
-    }
-
-    #[test]
-    fn memory_is_used_again() {
-        let mut logs = Logs::default();
-        for _ in 0..100 {
-            add(&mut logs, 1, 300, BOUNDS).unwrap();
-        }
-        let held = logs.bytes();
-        for _ in 0..1000 {
-            add(&mut logs, 1, 300, BOUNDS).unwrap();
-            assert!(logs.bytes() <= held + CHUNK_BYTES_MAX + ALLOCATION_BYTES);
-        }
+        self.0
+            .iter()
+            .map(|(_, version, envelope)| (*version, &envelope[..]))
     }
 }

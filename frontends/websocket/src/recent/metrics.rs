@@ -1,7 +1,9 @@
 //! The newest container metric of each instance of an app, as v1 envelopes.
 
-use crate::recent::logs::ALLOCATION_BYTES;
 use hydrant_engine::clock::UnixNanos;
+
+/// What the allocator needs beside what it is asked for, in bytes, at most.
+pub(super) const ALLOCATION_BYTES: usize = 16;
 
 /// Instances of an app of which one is kept. No foundation runs an app so often; who makes up
 /// indexes shall not make the list long.

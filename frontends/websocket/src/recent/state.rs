@@ -4,7 +4,7 @@ use crate::recent::apps::{App, Apps};
 use crate::recent::config::RecentConfig;
 use crate::recent::counts::{RecentCounter, RecentCounts};
 use crate::recent::form::{container_metric, names_app};
-use crate::recent::logs::{CopiedLogs, LogBounds};
+use crate::recent::logs::{CopiedLogs, LogBounds, Logs};
 use crate::recent::metrics::{Metric, Put};
 use bytes::Bytes;
 use hydrant_engine::clock::UnixNanos;
@@ -13,10 +13,11 @@ use hydrant_engine::record::{Record, Version, source_hash};
 /// What may be held.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    bytes: usize,
-    /// Of one app: no app can drive out the others by logging much.
     logs: LogBounds,
+    /// For all container metrics.
     metrics_bytes: usize,
+    /// For those of one app.
+    app_metrics_bytes: usize,
     metric_ttl_nanos: u64,
     idle_nanos: u64,
 }
@@ -24,16 +25,19 @@ pub(super) struct Bounds {
 impl Bounds {
     pub(super) fn of(config: &RecentConfig) -> Self {
         let bytes = usize::try_from(config.bytes.as_u64()).unwrap_or(usize::MAX);
+        let idle_nanos = config.idle_ms.saturating_mul(1_000_000);
         let logs = LogBounds {
             count: config.logs_per_app,
-            bytes: bytes / 8,
+            bytes: bytes / 8 * 5,
+            table_bytes: bytes / 8,
+            idle_nanos,
         };
         Self {
-            bytes,
             logs,
-            metrics_bytes: bytes / 8,
+            metrics_bytes: bytes / 4,
+            app_metrics_bytes: bytes / 8,
             metric_ttl_nanos: config.metric_ttl_ms.saturating_mul(1_000_000),
-            idle_nanos: config.idle_ms.saturating_mul(1_000_000),
+            idle_nanos,
         }
     }
 
@@ -43,10 +47,12 @@ impl Bounds {
     }
 }
 
-/// **Invariant: the apps together take `app_bytes`.**
+/// **Invariant: the apps that have container metrics together take `app_bytes`.**
 #[derive(Debug)]
 pub(super) struct State {
     bounds: Bounds,
+    logs: Logs,
+    /// Those that have container metrics.
     apps: Apps,
     app_bytes: usize,
     /// The hash of the id that is no id.
@@ -58,6 +64,7 @@ impl State {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
+            logs: Logs::new(bounds.logs),
             apps: Apps::default(),
             app_bytes: 0,
             nobody: source_hash(b""),
@@ -67,16 +74,13 @@ impl State {
 
     /// Takes a log.
     #[inline]
-    pub(super) fn log(&mut self, record: &Record<'_>, now: UnixNanos) {
+    pub(super) fn log(&mut self, record: &Record<'_>) {
         if !self.names_app(record) {
             return self.counts.add(RecentCounter::NoApp, 1);
         }
-        let app = self.apps.get_mut(record.header.source_hash);
-        let is_taken = app.is_some_and(|app| app.is_heard(now) && append(app, record));
-        if is_taken || self.log_with_more_room(record, now) {
-            self.counts.logs += 1;
-            self.counts.add(RecentCounter::Taken, 1);
-        }
+        let log = (record.header.version, record.envelope);
+        let (apps, counts) = (&self.apps, &mut self.counts);
+        self.logs.add(record.header.source_hash, log, apps, counts);
     }
 
     /// Takes a gauge if it is a container metric.
@@ -103,18 +107,15 @@ impl State {
 
     /// Forgets apps that were idle too long.
     pub(super) fn forget_idle(&mut self, now: UnixNanos) {
-        let since = UnixNanos(now.0.saturating_sub(self.bounds.idle_nanos));
-        while let Some(hash) = self.apps.quiet_since(since) {
+        while let Some(hash) = self.apps.quiet_for(now, self.bounds.idle_nanos) {
             self.forget(hash, RecentCounter::Expired);
         }
+        self.logs.set_now(now, &self.apps, &mut self.counts);
     }
 
     /// The logs to show of an app.
     pub(super) fn logs(&self, hash: u64) -> CopiedLogs {
-        let app = self.apps.get(hash);
-        app.map_or_else(CopiedLogs::default, |app| {
-            app.logs.copy(self.bounds.logs.count)
-        })
+        self.logs.copy(hash, &self.apps)
     }
 
     /// The container metrics to show of an app.
@@ -132,8 +133,8 @@ impl State {
 
     pub(super) fn counts(&self) -> RecentCounts {
         RecentCounts {
-            apps: self.apps.len(),
-            bytes: self.bytes(),
+            apps: self.logs.app_count() + self.apps.count(|hash| !self.logs.has(hash)),
+            bytes: self.logs.bytes() + self.metrics_bytes(),
             ..self.counts
         }
     }
@@ -146,34 +147,10 @@ impl State {
         }
     }
 
-    /// Takes a log of an app that is new, or was quiet, or whose chunk is full. False: it is too
-    /// large.
-    #[inline(never)]
-    fn log_with_more_room(&mut self, record: &Record<'_>, now: UnixNanos) -> bool {
-        let (hash, bounds) = (record.header.source_hash, self.bounds.logs);
-        self.hear(hash, now);
-        let replaced = self.change(hash, |app| {
-            if append(app, record) {
-                return Some(0);
-            }
-            let replaced = app.logs.make_room(record.envelope.len(), bounds)?;
-            assert!(append(app, record), "room was made");
-            Some(replaced)
-        });
-        self.evict(hash);
-        let Some(replaced) = replaced.flatten() else {
-            self.counts.add(RecentCounter::Oversize, 1);
-            return false;
-        };
-        self.counts.logs -= replaced;
-        self.counts.add(RecentCounter::Replaced, replaced);
-        true
-    }
-
     /// Puts a container metric where it belongs. Also returns how many others were too old.
     fn put(&mut self, hash: u64, metric: Metric, now: UnixNanos) -> (usize, Put) {
         let oldest = self.bounds.oldest_metric(now);
-        let bytes_max = self.bounds.metrics_bytes;
+        let bytes_max = self.bounds.app_metrics_bytes;
         let changed = self.change(hash, |app| {
             let metrics = &mut app.metrics;
             let expired = match metrics.would_grow(metric.index) {
@@ -191,6 +168,7 @@ impl State {
             Some(true) => {}
             Some(false) => self.apps.hear(hash, now),
             None => {
+                self.logs.end_if_idle(hash, &self.apps);
                 self.apps.insert(hash, now);
                 self.app_bytes += self.apps.get(hash).map_or(0, App::bytes);
             }
@@ -206,9 +184,9 @@ impl State {
         Some(outcome)
     }
 
-    /// Forgets the quietest apps but this one until memory suffices.
+    /// Forgets the container metrics of the quietest apps but this one until memory suffices.
     fn evict(&mut self, kept: u64) {
-        while self.bytes() > self.bounds.bytes
+        while self.metrics_bytes() > self.bounds.metrics_bytes
             && let Some(hash) = self.apps.quietest_but(kept)
         {
             self.forget(hash, RecentCounter::Evicted);
@@ -219,11 +197,10 @@ impl State {
         let Some(app) = self.apps.remove(hash) else {
             return;
         };
-        let (logs, metrics) = (app.logs.count(), app.metrics.count());
+        let metrics = app.metrics.count();
         self.app_bytes -= app.bytes();
-        self.counts.logs -= logs;
         self.counts.metrics -= metrics;
-        self.counts.add(reason, logs + metrics);
+        self.counts.add(reason, metrics);
     }
 
     fn count_expired(&mut self, count: usize) {
@@ -231,28 +208,19 @@ impl State {
         self.counts.add(RecentCounter::Expired, count);
     }
 
-    fn bytes(&self) -> usize {
+    fn metrics_bytes(&self) -> usize {
         self.app_bytes + self.apps.table_bytes()
     }
 
-    /// The hashes of all apps, quietest first, having added up anew what they take.
+    /// The hashes of all apps with container metrics, quietest first, having added up anew what they take.
     #[cfg(test)]
     pub(super) fn checked_order(&self) -> Vec<u64> {
         let order = self.apps.in_order();
         let apps = || order.iter().filter_map(|hash| self.apps.get(*hash));
         assert_eq!(apps().map(App::bytes).sum::<usize>(), self.app_bytes);
-        assert_eq!(
-            apps().map(|app| app.logs.count()).sum::<usize>(),
-            self.counts.logs
-        );
+        assert_eq!(self.logs.checked_count(), self.counts.logs);
         let metrics: usize = apps().map(|app| app.metrics.count()).sum();
         assert_eq!(metrics, self.counts.metrics);
         order
     }
-}
-
-/// Adds a log if that takes no more memory.
-#[inline]
-fn append(app: &mut App, record: &Record<'_>) -> bool {
-    app.logs.append(record.header.version, record.envelope)
 }

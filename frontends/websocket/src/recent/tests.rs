@@ -298,25 +298,101 @@ fn a_clock_that_is_set_back_does_no_harm() {
 }
 
 #[test]
-fn the_quietest_app_goes_when_memory_is_full_and_no_app_can_take_all() {
-    let recent = store(10_000, ByteSize::mib(2));
-    add_v2(&recent, START, &log("quietest", "1"));
-    add_v2(&recent, START, &log("quiet", "1"));
-    add_v2(&recent, after(5), &log("quiet", "2"));
-    let line = "x".repeat(10_000);
-    for number in 0..1_000 {
-        add_v2(&recent, after(number), &log("loud", &line));
+fn who_logs_much_costs_the_quiet_nothing() {
+    let recent = store(100, ByteSize::mib(2));
+    for number in 0..20 {
+        add_v2(&recent, START, &log("quiet", &number.to_string()));
     }
-    let loud = recent.logs("loud").len();
-    assert!((20..=26).contains(&loud), "{loud} of 10 KB in 256 KiB");
-    assert_eq!(recent.counts().get(RecentCounter::Evicted), 0);
-    for app in 0.. {
-        let name = app.to_string();
-        (0..20).for_each(|_| add_v2(&recent, after(1_000 + app), &log(&name, &line)));
-        if recent.counts().get(RecentCounter::Evicted) > 0 {
-            break;
+    let line = "x".repeat(1_000);
+    for number in 0..20_000 {
+        add_v2(&recent, after(number / 10), &log("loud", &line));
+    }
+    let expected: Vec<_> = (0..20).map(|number: u32| number.to_string()).collect();
+    assert_eq!(texts(&recent.logs("quiet")), expected);
+    assert_eq!(recent.logs("loud").len(), 100);
+    let counts = recent.counts();
+    assert_eq!(counts.get(RecentCounter::Evicted), 0);
+    assert_eq!(
+        counts.get(RecentCounter::Replaced),
+        20_020 - counts.logs as u64
+    );
+    assert!(counts.bytes <= 2 << 20);
+}
+
+#[test]
+fn when_memory_is_short_each_app_keeps_its_share() {
+    let recent = store(100, ByteSize::mib(2));
+    let line = "x".repeat(1_000);
+    (0..3).for_each(|number| add_v2(&recent, START, &log("quiet", &number.to_string())));
+    for round in 0..100 {
+        for app in 0..100 {
+            let name = app.to_string();
+            add_v2(
+                &recent,
+                after(round),
+                &log(&name, &format!("{round} {line}")),
+            );
         }
     }
-    assert!(recent.logs("quietest").is_empty());
-    assert!(recent.counts().bytes <= 2 << 20);
+    assert_eq!(texts(&recent.logs("quiet")), ["0", "1", "2"]);
+    let shown: Vec<usize> = (0..100)
+        .map(|app: u32| recent.logs(&app.to_string()).len())
+        .collect();
+    // A hundred apps in 1.25 MiB: some 12 of 1 KB each.
+    assert!(
+        shown.iter().all(|count| (8..=14).contains(count)),
+        "{shown:?}"
+    );
+    assert!(recent.counts().get(RecentCounter::Evicted) > 8_000);
+}
+
+#[test]
+fn an_app_that_logs_again_after_long_does_not_show_what_was_before() {
+    let recent = store(10, ByteSize::mib(4));
+    add_v2(&recent, START, &log("other", "before"));
+    add_v2(&recent, START, &log("a", "before"));
+    add_v2(&recent, after(3_500), &log("other", "still"));
+    add_v2(&recent, after(3_600), &log("a", "after"));
+    assert_eq!(texts(&recent.logs("a")), ["after"]);
+    assert_eq!(texts(&recent.logs("other")), ["before", "still"]);
+}
+
+#[test]
+fn an_app_that_runs_and_says_nothing_keeps_its_logs() {
+    let recent = store(10, ByteSize::mib(4));
+    add_v2(&recent, START, &log("a", "started"));
+    for minute in 1..100 {
+        let now = after(minute * 60);
+        add_v2(&recent, now, &container("a", 0, now));
+    }
+    assert_eq!(texts(&recent.logs("a")), ["started"]);
+    drop(recent.writing(after(9_540 + 3_600)));
+    assert!(recent.logs("a").is_empty());
+    assert_eq!(recent.counts().apps, 0);
+}
+
+#[test]
+fn a_log_larger_than_an_eighth_of_what_logs_get_is_not_taken() {
+    let recent = store(10, ByteSize::mib(2));
+    add_v2(&recent, START, &log("a", &"x".repeat(130_000)));
+    add_v2(&recent, START, &log("a", &"x".repeat(170_000)));
+    assert_eq!(recent.logs("a").len(), 1);
+    assert_eq!(recent.counts().get(RecentCounter::Oversize), 1);
+}
+
+#[test]
+fn there_is_an_end_to_apps() {
+    let recent = store(10, ByteSize::mib(2));
+    for app in 0..10_000 {
+        add_v2(&recent, START, &log(&app.to_string(), "one"));
+    }
+    let counts = recent.counts();
+    assert!((1_000..5_000).contains(&counts.apps), "{counts:?}");
+    assert_eq!(
+        counts.get(RecentCounter::Evicted),
+        10_000 - counts.logs as u64
+    );
+    assert_eq!(texts(&recent.logs("9999")), ["one"]);
+    assert!(recent.logs("0").is_empty());
+    assert!(counts.bytes <= 2 << 20);
 }
