@@ -13,20 +13,30 @@ use hydrant_engine::lanes::Place;
 use hydrant_engine::record::Record;
 use hydrant_feed::convert::V1Form;
 use hydrant_feed::counters::FeedCounter;
-use hydrant_feed::lanes::Lanes;
+use hydrant_feed::lanes::{BATCH_RECORDS_MAX, Lanes};
 use std::cell::OnceCell;
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::yield_now;
+use tokio::time::sleep;
+
+/// After a batch that left nothing, the next one waits so long: what comes meanwhile leaves together,
+/// with one wake-up and one write for all of it.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Moves records until every shard has stopped and all is read. Between two batches the sessions
 /// have their turn.
 pub(crate) async fn run(mut lanes: Lanes, register: Rc<Register>, recent: Option<Arc<Recent>>) {
     let mut pump = Pump::new(register, recent);
     while lanes.wait().await {
-        pump.batch(&mut lanes);
-        yield_now().await;
+        let count = pump.batch(&mut lanes);
+        if count < BATCH_RECORDS_MAX {
+            sleep(PAUSE).await;
+        } else {
+            yield_now().await;
+        }
     }
 }
 
@@ -50,14 +60,15 @@ impl Pump {
         }
     }
 
-    fn batch(&mut self, lanes: &mut Lanes) {
+    /// Returns how many records it was.
+    fn batch(&mut self, lanes: &mut Lanes) -> usize {
         let register = self.register.clone();
         let table = register.table();
         let recent = self.recent.clone();
         let mut keeping = recent
             .as_ref()
             .map(|recent| recent.writing(UnixNanos::now()));
-        lanes.read(|place, record| {
+        let count = lanes.read(|place, record| {
             if let Some(keeping) = &mut keeping {
                 keeping.add(&record);
             }
@@ -66,6 +77,7 @@ impl Pump {
         for member in self.giving.given.drain(..) {
             member.wake();
         }
+        count
     }
 
     /// Counts every record in one way, as the feed's ledger wants it.
