@@ -11,7 +11,7 @@ mod events;
 mod metrics;
 
 pub(crate) use collector::UpstreamCollector;
-pub use events::{EventQueue, Events, UpstreamEvent, events};
+pub use events::{EventQueue, Events, LostEvents, UpstreamEvent, events};
 pub use metrics::{Tag, UpstreamCounter, UpstreamGauge, UpstreamMetrics, VERSION};
 
 use emitter::Emitter;

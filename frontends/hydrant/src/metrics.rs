@@ -84,6 +84,12 @@ impl Collector for StateCollector {
         gateway_metrics(&mut encoder, state)?;
         websocket::encode(&mut encoder, state)?;
         access::encode(&mut encoder, state)?;
+        counters(
+            &mut encoder,
+            "hydrant_agent_events_lost",
+            "Events, of slow consumers, that the agent was not told: too many waited, or it was not there.",
+            vec![(Vec::new(), state.lost_events.count())],
+        )?;
         let losses = losses(state, &sessions);
         counters(&mut encoder, "hydrant_lost", LOST_HELP, losses)?;
         turns(&mut encoder, state)

@@ -77,8 +77,12 @@ impl Server {
         let (engine, workers) = Workers::of(config)?;
         let routing = Routing::of(config)?;
         let (events, queue) = agent::events();
+        let lost_events = events.lost();
         let frontends = Frontends::start(config, workers, routing.as_ref(), events)?;
-        let state = frontends.state(&engine, routing.as_ref());
+        let state = ServerState {
+            lost_events,
+            ..frontends.state(&engine, routing.as_ref())
+        };
         let operator = Operator::start(&config.operator, state.clone())?;
         let counted = state.clone();
         let metrics = move || UpstreamMetrics::of(&counted);

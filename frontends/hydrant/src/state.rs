@@ -1,5 +1,6 @@
 //! What runs, for whoever watches: counters and registers, never the threads themselves.
 
+use crate::agent::LostEvents;
 use hydrant_engine::engine::ShardState;
 use hydrant_feed::routers::Routers;
 use hydrant_feed::session::FrontendState;
@@ -24,6 +25,8 @@ pub struct ServerState {
     pub routers: Option<Routers>,
     /// The gateway.
     pub gateway: Option<Arc<GatewayState>>,
+    /// Events that the agent was not told.
+    pub lost_events: LostEvents,
 }
 
 impl ServerState {

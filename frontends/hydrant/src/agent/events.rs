@@ -35,23 +35,27 @@ pub struct UpstreamEvent {
 #[derive(Clone, Debug)]
 pub struct Events {
     sender: mpsc::Sender<UpstreamEvent>,
-    lost: Arc<AtomicU64>,
+    lost: LostEvents,
 }
+
+/// How many events were not told: too many waited, or the agent was not there.
+#[derive(Clone, Debug, Default)]
+pub struct LostEvents(Arc<AtomicU64>);
 
 /// Where events are taken from: the agent's end. If it is dropped, nobody wants any.
 #[derive(Debug)]
 pub struct EventQueue {
     receiver: mpsc::Receiver<UpstreamEvent>,
-    lost: Arc<AtomicU64>,
+    lost: LostEvents,
 }
 
 /// A queue's two ends.
 pub fn events() -> (Events, EventQueue) {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
-    let lost = Arc::new(AtomicU64::new(0));
+    let lost = LostEvents::default();
     let queue = EventQueue {
         receiver,
-        lost: Arc::clone(&lost),
+        lost: lost.clone(),
     };
     (Events { sender, lost }, queue)
 }
@@ -78,13 +82,24 @@ impl Events {
     /// Has an event told, if the agent takes events. Lost, and counted, if too many wait.
     pub fn put(&self, event: UpstreamEvent) {
         if let Err(TrySendError::Full(_)) = self.sender.try_send(event) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.lost.add(1);
         }
     }
 
-    /// Events that were not told: too many waited, or the agent was not there.
-    pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+    /// The count of those that were lost. To hold it keeps nobody waiting for events.
+    pub fn lost(&self) -> LostEvents {
+        self.lost.clone()
+    }
+}
+
+impl LostEvents {
+    /// What it stands at.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
     }
 }
 
@@ -101,9 +116,7 @@ pub(super) async fn tell(
             Ok(answer) => was_heard(answer.err().as_ref()),
             Err(_) => false,
         };
-        queue
-            .lost
-            .fetch_add(u64::from(!was_told), Ordering::Relaxed);
+        queue.lost.add(u64::from(!was_told));
     }
 }
 
@@ -159,9 +172,9 @@ mod tests {
         for _ in 0..WAITING_MAX + 3 {
             events.put(event.clone());
         }
-        assert_eq!(events.lost(), 3);
+        assert_eq!(events.lost().count(), 3);
         drop(queue);
         events.put(event);
-        assert_eq!(events.lost(), 3);
+        assert_eq!(events.lost().count(), 3);
     }
 }

@@ -265,7 +265,7 @@ fn events_that_nobody_takes_are_counted() {
     let (events, queue) = events();
     let _agent = Agent::start(&config(&address), moving().1, queue).unwrap();
     events.put(UpstreamEvent::slow_consumer("1.2.3.4:5", "", "/firehose/a"));
-    wait_until(|| events.lost() == 1);
+    wait_until(|| events.lost().count() == 1);
 }
 
 #[test]

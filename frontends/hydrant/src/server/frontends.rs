@@ -72,6 +72,7 @@ impl Frontends {
             grpc: self.grpc.as_ref().map(Grpc::counters).unwrap_or_default(),
             routers: routing.map(|routing| routing.routers.clone()),
             gateway: self.gateway.as_ref().map(Gateway::state),
+            ..ServerState::default()
         }
     }
 
