@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use unverified::Unverified;
+pub use unverified::Unverified;
 
 /// A client's end of HTTPS.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ mod state;
 mod uaa;
 
 pub use config::{AccessConfig, CapiConfig, Keys, Secret, UaaConfig};
-pub use https::HttpsError;
+pub use https::{HttpsError, Unverified};
 pub use questions::{Allowance, Verdict};
 pub use state::{AccessCounter, AccessState, Question};
 

@@ -7,12 +7,13 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use std::sync::Arc;
 
-/// Takes every certificate.
+/// Takes every certificate, if the other end holds its key.
 #[derive(Debug)]
-pub(super) struct Unverified(Arc<CryptoProvider>);
+pub struct Unverified(Arc<CryptoProvider>);
 
 impl Unverified {
-    pub(super) const fn new(provider: Arc<CryptoProvider>) -> Self {
+    /// Signatures are checked by this provider.
+    pub const fn new(provider: Arc<CryptoProvider>) -> Self {
         Self(provider)
     }
 }
