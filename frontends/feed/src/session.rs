@@ -18,6 +18,7 @@ pub struct SessionState {
     /// What it counted.
     pub counters: SessionCounters,
     note: Mutex<String>,
+    error: Mutex<String>,
 }
 
 impl SessionState {
@@ -28,6 +29,7 @@ impl SessionState {
             peer: cut(peer),
             counters: SessionCounters::default(),
             note: Mutex::default(),
+            error: Mutex::default(),
         }
     }
 
@@ -39,6 +41,16 @@ impl SessionState {
     /// What was last said.
     pub fn note(&self) -> String {
         lock(&self.note).clone()
+    }
+
+    /// Says what went wrong, which stays until something else does.
+    pub fn set_error(&self, error: impl Into<String>) {
+        *lock(&self.error) = error.into();
+    }
+
+    /// What last went wrong; empty if nothing ever did.
+    pub fn error(&self) -> String {
+        lock(&self.error).clone()
     }
 }
 

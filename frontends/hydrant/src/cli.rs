@@ -1,6 +1,8 @@
 //! The command line.
 
-use crate::client::{self, ClientError, FirehoseArguments, RecentArguments, TailArguments};
+use crate::client::{
+    self, ClientError, DrainsArguments, FirehoseArguments, RecentArguments, TailArguments,
+};
 use crate::config::{Config, LoadError};
 use crate::demo::Demo;
 use crate::dump::Dump;
@@ -63,6 +65,10 @@ enum Command {
     /// it takes a token with the scope doppler.firehose. A connection that ends is made anew; at
     /// the end (Ctrl-C) stderr has the count of envelopes and of gaps.
     Firehose(Box<FirehoseArguments>),
+    /// Show the syslog drains of a running server: rate, backlog, losses, state, last error.
+    ///
+    /// Users, passwords and queries of their URLs are not shown.
+    Drains(DrainsArguments),
     /// Run in the place of an executable of Loggregator's: its environment variables, its ports,
     /// its lines on stderr.
     ///
@@ -167,6 +173,7 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
         Command::Tail(arguments) => Ok(client::tail(&arguments)?),
         Command::Recent(arguments) => Ok(client::recent(&arguments)?),
         Command::Firehose(arguments) => Ok(client::firehose(&arguments)?),
+        Command::Drains(arguments) => Ok(client::drains(&arguments)?),
         Command::Role { role } => take(role),
         Command::Demo(arguments) => demo(&arguments),
     }

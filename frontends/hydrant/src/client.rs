@@ -9,6 +9,7 @@ mod address;
 mod arguments;
 mod cf_config;
 mod cloud;
+mod drains;
 mod end;
 mod envelope;
 mod error;
@@ -28,6 +29,7 @@ mod token;
 
 pub use address::AddressError;
 pub use arguments::{FirehoseArguments, RecentArguments, TailArguments};
+pub use drains::DrainsArguments;
 pub use end::End;
 pub use error::ClientError;
 pub use http::HttpError;
@@ -40,10 +42,11 @@ use hydrant_proto::uuid;
 use output::Output;
 use place::{Place, Way};
 use session::Session;
-use std::io::{self, StdoutLock};
+use std::io::{self, StdoutLock, Write};
 use std::time::Duration;
 use stop::Stop;
 use stream::Follower;
+use tls::Trust;
 use tokio::runtime::{Builder, Runtime};
 use url::Url;
 
@@ -112,6 +115,19 @@ pub fn recent(arguments: &RecentArguments) -> Result<(), ClientError> {
         tell("the answer broke off: there may be more");
     }
     unless_piped(outcome.map(drop))
+}
+
+/// Prints how the drains of a server stand.
+///
+/// # Errors
+/// Why the server's operator's endpoint does not say. A closed pipe behind us is no error.
+pub fn drains(arguments: &DrainsArguments) -> Result<(), ClientError> {
+    let outcome = block_on(async {
+        let http = Http::new(Trust::System);
+        let text = drains::text(&http, arguments).await?;
+        Ok(io::stdout().lock().write_all(text.as_bytes())?)
+    });
+    unless_piped(outcome)
 }
 
 fn follow(

@@ -8,6 +8,7 @@ pub mod state;
 
 pub mod ledger;
 
+pub mod drains;
 pub mod dump;
 
 mod metrics;

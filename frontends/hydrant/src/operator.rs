@@ -1,7 +1,8 @@
-//! The operator's endpoint: /metrics and /health over plain HTTP, and, if a scraper wants it so, over
+//! The operator's endpoint: /metrics, /health and /drains over plain HTTP, and, if a scraper wants it so, over
 //! mutual TLS.
 
 use crate::config::{OperatorConfig, ScrapeConfig};
+use crate::drains::Drain;
 use crate::health::Health;
 use crate::metrics::registry;
 use crate::state::ServerState;
@@ -182,7 +183,11 @@ impl Endpoint {
         match request.uri().path() {
             "/metrics" => self.metrics(),
             "/health" => self.health(),
-            _ => text(StatusCode::NOT_FOUND, "here are /metrics and /health\n"),
+            "/drains" => self.drains(),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "here are /metrics, /health and /drains\n",
+            ),
         }
     }
 
@@ -194,6 +199,13 @@ impl Endpoint {
                 "application/openmetrics-text; version=1.0.0; charset=utf-8",
                 body,
             ),
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        }
+    }
+
+    fn drains(&self) -> Response<Full<Bytes>> {
+        match serde_json::to_vec(&Drain::all(&self.state)) {
+            Ok(body) => typed(StatusCode::OK, "application/json", body),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
     }

@@ -159,6 +159,7 @@ impl Delivery {
         let pause = self
             .backoff
             .failed(RandomState::new().build_hasher().finish());
+        self.session.failed(error.to_string());
         self.session.note(if self.has_waiting() {
             let pause_ms = pause.as_micros().div_ceil(1000);
             format!("connecting: {error}, retry in {pause_ms} ms")

@@ -77,6 +77,11 @@ impl Session {
         self.state.set_note(note);
     }
 
+    /// Says what went wrong.
+    pub(crate) fn failed(&self, error: impl Into<String>) {
+        self.state.set_error(error);
+    }
+
     /// Makes whoever waits in [`woken`](Self::woken) look again; or the next one who does.
     pub(crate) fn wake(&self) {
         self.wake.notify_one();

@@ -8,6 +8,7 @@ mod certificates;
 mod cf_client;
 mod clients;
 mod command_line;
+mod drains;
 mod emitters;
 mod envelopes;
 mod foundation;
