@@ -8,7 +8,7 @@ mod frame;
 
 use crate::outbox::Budget;
 use bytes::{Buf, Bytes, BytesMut};
-use frame::{FRAME_HEADER_BYTES_MAX, push_header};
+use frame::{header_bytes, push_header};
 use hydrant_rpc::batch::{element_bytes_max, push};
 use hydrant_rpc::server::{PREFIX_BYTES, prefix};
 use std::collections::VecDeque;
@@ -44,6 +44,17 @@ impl Packing {
             Self::Hundred => MESSAGE_ENVELOPES_MAX,
             Self::One | Self::Plain => 1,
             Self::Frames => u32::MAX,
+        }
+    }
+
+    /// What an envelope of so many bytes takes at most. For frames it is what they take: a batch of twice
+    /// as much then holds two.
+    const fn bytes_max(self, envelope_bytes: usize) -> usize {
+        match self {
+            Self::Hundred | Self::One | Self::Plain => {
+                PREFIX_BYTES + element_bytes_max(envelope_bytes)
+            }
+            Self::Frames => header_bytes(envelope_bytes) + envelope_bytes,
         }
     }
 
@@ -103,7 +114,7 @@ impl Batch {
 
     #[inline]
     fn has_room(&self, envelope_bytes: usize) -> bool {
-        self.bytes.capacity() - self.bytes.len() >= bytes_max(envelope_bytes)
+        self.bytes.capacity() - self.bytes.len() >= self.packing.bytes_max(envelope_bytes)
     }
 
     #[inline]
@@ -132,17 +143,6 @@ impl Batch {
         }
         let length = self.bytes.len() - self.message_at - PREFIX_BYTES;
         self.bytes[self.message_at..][..PREFIX_BYTES].copy_from_slice(&prefix(length));
-    }
-}
-
-/// What an envelope of so many bytes takes at most.
-const fn bytes_max(envelope_bytes: usize) -> usize {
-    let as_element = PREFIX_BYTES + element_bytes_max(envelope_bytes);
-    let as_frame = FRAME_HEADER_BYTES_MAX + envelope_bytes;
-    if as_element > as_frame {
-        as_element
-    } else {
-        as_frame
     }
 }
 
@@ -229,8 +229,10 @@ impl Batches {
             None => self.taken_bytes,
             Some(batch) => batch.bytes.capacity(),
         };
-        let least = bytes_max(envelope_bytes) + PREFIX_BYTES;
-        least.max((2 * before).clamp(BATCH_BYTES_MIN, BATCH_BYTES))
+        let least = self.packing.bytes_max(envelope_bytes) + PREFIX_BYTES;
+        // Twice as much, if the envelopes are a little larger than those before.
+        let twice = 2 * before + before / 8;
+        least.max(twice.clamp(BATCH_BYTES_MIN, BATCH_BYTES))
     }
 
     /// The oldest batch, whether full or not.

@@ -15,11 +15,12 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_websockets::{CloseCode, Error, Limits, Message, ServerBuilder, WebSocketStream};
 
@@ -210,11 +211,8 @@ impl Session {
         };
         let count = batch.envelopes().into();
         self.unsent = batch.into();
-        in_time(
-            &self.timing,
-            self.stream.get_mut().write_all_buf(&mut self.unsent),
-        )
-        .await?;
+        let writing = write_whole(self.stream.get_mut(), &mut self.unsent);
+        in_time(&self.timing, writing).await?;
         self.member.count(SessionCounter::Delivered, count);
         Ok(())
     }
@@ -233,7 +231,7 @@ impl Session {
         let within = self.timing.close_within;
         let farewell = async {
             // A close frame cannot lie within another frame.
-            let rest = self.stream.get_mut().write_all_buf(&mut self.unsent);
+            let rest = write_whole(self.stream.get_mut(), &mut self.unsent);
             if rest.await.is_err() {
                 return;
             }
@@ -255,4 +253,10 @@ async fn in_time<E>(
         Ok(written) => written.or(Err(End::Gone)),
         Err(_) => Err(End::Slow),
     }
+}
+
+/// Writes until the kernel has all: TLS would keep some for later.
+async fn write_whole(io: &mut (impl AsyncWrite + Unpin), bytes: &mut Bytes) -> io::Result<()> {
+    io.write_all_buf(bytes).await?;
+    io.flush().await
 }

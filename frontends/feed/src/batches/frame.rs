@@ -2,13 +2,21 @@
 
 use bytes::{BufMut, BytesMut};
 
-/// A header takes 2, 4 or 10 bytes.
-pub(super) const FRAME_HEADER_BYTES_MAX: usize = 10;
 /// FIN, and the opcode of binary messages.
 const WHOLE_BINARY: u8 = 0x82;
 /// Lengths that do not fit the second byte follow in two bytes or in eight, as it says.
 const IN_TWO_BYTES: u8 = 126;
 const IN_EIGHT_BYTES: u8 = 127;
+
+/// Bytes of the header of so many bytes.
+#[inline]
+pub(super) const fn header_bytes(payload_bytes: usize) -> usize {
+    match payload_bytes {
+        0..126 => 2,
+        126..0x1_0000 => 4,
+        _ => 10,
+    }
+}
 
 /// Begins a whole binary message of so many bytes, which are not masked.
 #[inline]
@@ -45,6 +53,7 @@ mod tests {
             let mut frame = BytesMut::new();
             push_header(&mut frame, length);
             assert_eq!(&frame[..], header, "{length}");
+            assert_eq!(header_bytes(length), header.len());
         }
     }
 }

@@ -202,3 +202,15 @@ fn frames_lie_side_by_side_and_nothing_is_around_them() {
     assert!(kept > 9 && kept < expected.len(), "{kept}");
     assert_eq!(given, expected[expected.len() - kept..]);
 }
+
+#[test]
+fn a_batch_of_twice_as_much_holds_two_frames() {
+    let mut batches = Batches::within(Budget::new(1 << 20), 1 << 20, Packing::Frames);
+    let mut counts = Vec::new();
+    for (frames, bytes) in [(1, 16_000), (2, 16_001), (4, 16_002)] {
+        let lost: u64 = (0..frames).map(|_| batches.push(&vec![0; bytes])).sum();
+        let batch = batches.pop().unwrap();
+        counts.push((lost, batch.envelopes(), batches.is_empty()));
+    }
+    assert_eq!(counts, [(0, 1, true), (0, 2, true), (0, 4, true)]);
+}
