@@ -79,6 +79,8 @@ fn a_reader_that_stops_reading_costs_itself_and_is_counted_to_one() {
     const COUNT: u64 = 200_000;
     // A quarter of an outbox.
     const AHEAD_MAX: u64 = 2_000;
+    // The allocator takes huge pages of 2 MiB; two may be begun and not full.
+    const BEGUN_BYTES: u64 = 4 << 20;
     let server = Server::run(SMALL);
     block_on(async {
         let mut slow = Reader::open(channel(server.grpc, None).await, &logs("slow", "")).await;
@@ -96,7 +98,10 @@ fn a_reader_that_stops_reading_costs_itself_and_is_counted_to_one() {
         }
         read.assert_each_once(0..COUNT);
         let (growth, planned) = (most - before, planned_bytes(&server));
-        assert!(growth < planned, "{growth} above the plan's {planned}");
+        assert!(
+            growth <= planned + BEGUN_BYTES,
+            "{growth} above the plan's {planned}"
+        );
         assert_eq!(sender.end().await.message(), "EOF");
         assert_eq!(lost(&server, "healthy"), 0);
         let lost = lost(&server, "slow");
