@@ -1,5 +1,5 @@
-//! What waits for a session of gRPC or WebSocket: messages that are put together while they wait, bounded in bytes,
-//! the oldest lost first.
+//! What waits for a session of gRPC or WebSocket: messages that are put together while they wait,
+//! bounded in bytes, the oldest lost first.
 //!
 //! An envelope is copied once, from its lane to the end of the newest message; messages leave as they
 //! lie here, many at a time if many wait.

@@ -13,7 +13,7 @@ const FRONTEND: &str = "syslog";
 /// A drain at one moment, without anything secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drain {
-    /// Its place in the order in which drains were opened; it does not change.
+    /// Its place among the open drains, in the order in which they were opened.
     pub number: usize,
     /// Its URL without user, password and query.
     pub url: String,
