@@ -2,9 +2,9 @@
 //!
 //! The URLs of drains are secrets: what is shown of them is what [`Drain::redacted`] leaves.
 
-use crate::drain::Drain;
 use crate::limits::{DRAINS_MAX, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MIN};
 use bytesize::ByteSize;
+use hydrant_bindings::{Drain, Transport};
 use serde::Deserialize;
 use std::fmt;
 
@@ -100,8 +100,15 @@ impl DrainConfig {
             let problem = "is not printable ASCII without spaces, as RFC 5424 wants it";
             return Err(ConfigError::new(format!("{key}.hostname"), problem));
         }
-        Drain::parse(&self.url)
-            .map_err(|error| ConfigError::new(format!("{key}.url"), error.to_string()))
+        let fail = |problem: String| ConfigError::new(format!("{key}.url"), problem);
+        let drain = Drain::parse(&self.url).map_err(|error| fail(error.to_string()))?;
+        if drain.transport() != Transport::Tcp {
+            let scheme = drain.transport().scheme();
+            return Err(fail(format!(
+                "`{scheme}` is not supported yet: write `syslog`"
+            )));
+        }
+        Ok(drain)
     }
 }
 

@@ -4,10 +4,10 @@
 use crate::backoff::Backoff;
 use crate::batch::Batch;
 use crate::connection::{Connection, no_answer};
-use crate::drain::Drain;
 use crate::ending::Ending;
 use crate::limits::{CONNECT_TIMEOUT_MS, STUCK_TIMEOUT_MS};
 use crate::session::Session;
+use hydrant_bindings::Drain;
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;

@@ -1,7 +1,7 @@
 //! RFC 5424 lines to syslog drains.
 //!
-//! `format` turns an envelope into octet-counted lines and `drain` reads what a drain's URL asks
-//! for. Both are pure: bytes in, bytes out, no socket and no clock, so that a test needs neither.
+//! `format` turns an envelope into octet-counted lines: bytes in, bytes out, no socket and no clock,
+//! so that a test needs neither.
 //!
 //! `worker` is the thread around them: `pump` reads the lanes and puts each record's lines into the
 //! outboxes of the drains that want it, and each drain's `delivery` writes them to its `connection`
@@ -9,7 +9,6 @@
 
 pub mod limits;
 
-mod drain;
 mod format;
 
 mod config;
@@ -35,6 +34,5 @@ mod delivery;
 mod worker;
 
 pub use config::{ConfigError, DrainConfig, SyslogConfig};
-pub use drain::{Drain, DrainData, DrainError};
 pub use format::{Format, FormatLoss};
 pub use worker::{StartError, Syslog, start};

@@ -131,7 +131,7 @@ impl Pump {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drain::DrainData;
+    use hydrant_bindings::DrainData;
     use hydrant_engine::clock::UnixNanos;
     use hydrant_engine::decode;
     use hydrant_engine::record::{SourceRule, Version, source_hash};

@@ -1,6 +1,6 @@
 //! Which records a drain gets.
 
-use crate::drain::DrainData;
+use hydrant_bindings::DrainData;
 use hydrant_engine::record::{Header, Kind, KindSet, source_hash};
 use hydrant_engine::route::Demand;
 use hydrant_proto::v2::Envelope;

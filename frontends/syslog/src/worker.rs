@@ -3,13 +3,13 @@
 use crate::config::{ConfigError, DrainConfig, SyslogConfig};
 use crate::connection::{Runtime, runtime, turn};
 use crate::delivery::{Delivery, Patience, Progress};
-use crate::drain::Drain;
 use crate::ending::{Ending, Phase};
 use crate::limits::{CATCH_UP_BYTES_MIN, CATCH_UP_TURNS_MAX, JOIN_GRACE_MS};
 use crate::pump::Pump;
 use crate::selection::Selection;
 use crate::session::Session;
 use futures_util::future::{Either, join_all, select};
+use hydrant_bindings::Drain;
 use hydrant_engine::engine::pin_to;
 use hydrant_engine::lanes::LaneReader;
 use hydrant_engine::route::Demand;

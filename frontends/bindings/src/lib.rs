@@ -1,0 +1,17 @@
+//! Which drains there are.
+//!
+//! `drain` reads what a drain's URL asks for, and `binding` is one app's wish to have its envelopes
+//! there. A module uses only those above it in this list.
+
+mod secret;
+
+mod source_types;
+
+mod drain;
+
+mod binding;
+
+pub use binding::{Binding, Credentials};
+pub use drain::{Drain, DrainData, DrainError, Framing, Transport};
+pub use secret::Secret;
+pub use source_types::{SourceType, SourceTypes, SourceTypesError};
