@@ -11,7 +11,7 @@ mod drain;
 
 mod binding;
 
-pub use binding::{Binding, Credentials};
+pub use binding::{Binding, BindingSet, Credentials};
 pub use drain::{Drain, DrainData, DrainError, Framing, Transport};
 pub use secret::Secret;
 pub use source_types::{SourceType, SourceTypes, SourceTypesError};

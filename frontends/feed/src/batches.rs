@@ -1,4 +1,4 @@
-//! What waits for a session of gRPC or WebSocket: messages that are put together while they wait,
+//! What waits for a session: messages that are put together while they wait,
 //! bounded in bytes, the oldest lost first.
 //!
 //! An envelope is copied once, from its lane to the end of the newest message; messages leave as they
@@ -6,7 +6,7 @@
 
 mod frame;
 
-use crate::outbox::Budget;
+use crate::budget::Budget;
 use bytes::{Buf, Bytes, BytesMut};
 use frame::{header_bytes, push_header};
 use hydrant_rpc::batch::{element_bytes_max, push};
@@ -25,7 +25,7 @@ const BATCH_BYTES_MIN: usize = 1024;
 const BATCH_OVERHEAD_BYTES: usize = size_of::<Batch>() + 64 + PAGE_BYTES / 2;
 const PAGE_BYTES: usize = 4096;
 
-/// How envelopes lie in a call's messages, or on a WebSocket.
+/// How envelopes lie in a call's messages, on a WebSocket, or on their way to a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
     /// At most a hundred: `EnvelopeBatch`, `BatchResponse`.
@@ -36,6 +36,8 @@ pub enum Packing {
     Plain,
     /// Each is a WebSocket's binary frame; there is nothing around them.
     Frames,
+    /// Syslog lines, framed already.
+    Lines,
 }
 
 impl Packing {
@@ -43,7 +45,7 @@ impl Packing {
         match self {
             Self::Hundred => MESSAGE_ENVELOPES_MAX,
             Self::One | Self::Plain => 1,
-            Self::Frames => u32::MAX,
+            Self::Frames | Self::Lines => u32::MAX,
         }
     }
 
@@ -55,12 +57,13 @@ impl Packing {
                 PREFIX_BYTES + element_bytes_max(envelope_bytes)
             }
             Self::Frames => header_bytes(envelope_bytes) + envelope_bytes,
+            Self::Lines => envelope_bytes,
         }
     }
 
     /// Whether messages lie behind prefixes of gRPC.
     fn has_prefixes(self) -> bool {
-        self != Self::Frames
+        !matches!(self, Self::Frames | Self::Lines)
     }
 }
 
@@ -102,7 +105,7 @@ impl Batch {
         }
     }
 
-    /// How many envelopes are in it.
+    /// How many envelopes, or lines, are in it.
     pub const fn envelopes(&self) -> u32 {
         self.envelopes
     }
@@ -118,7 +121,7 @@ impl Batch {
     }
 
     #[inline]
-    fn append(&mut self, envelope: &[u8]) {
+    fn append(&mut self, envelope: &[u8], count: u32) {
         if self.message_envelopes == self.packing.envelopes_max() {
             self.close_message();
             self.message_at = self.bytes.len();
@@ -127,14 +130,14 @@ impl Batch {
         }
         match self.packing {
             Packing::Hundred | Packing::One => push(&mut self.bytes, envelope),
-            Packing::Plain => self.bytes.extend_from_slice(envelope),
+            Packing::Plain | Packing::Lines => self.bytes.extend_from_slice(envelope),
             Packing::Frames => {
                 push_header(&mut self.bytes, envelope.len());
                 self.bytes.extend_from_slice(envelope);
             }
         }
-        self.message_envelopes += 1;
-        self.envelopes += 1;
+        self.message_envelopes += count;
+        self.envelopes += count;
     }
 
     fn close_message(&mut self) {
@@ -147,7 +150,7 @@ impl Batch {
 }
 
 impl From<Batch> for Bytes {
-    /// The messages, each behind its prefix; or the frames.
+    /// The messages, each behind its prefix; or the frames or lines.
     fn from(mut batch: Batch) -> Self {
         batch.close_message();
         batch.bytes.freeze()
@@ -188,21 +191,29 @@ impl Batches {
     #[must_use = "lost envelopes are counted"]
     #[inline]
     pub fn push(&mut self, envelope: &[u8]) -> u64 {
+        self.push_some(envelope, 1)
+    }
+
+    /// Adds the lines of one envelope, so many, as [`push`](Self::push) adds an envelope. They stay
+    /// together and are lost together.
+    #[must_use = "lost lines are counted"]
+    #[inline]
+    pub fn push_some(&mut self, lines: &[u8], count: u32) -> u64 {
         match self.batches.back_mut() {
-            Some(batch) if batch.has_room(envelope.len()) => {
-                batch.append(envelope);
+            Some(batch) if batch.has_room(lines.len()) => {
+                batch.append(lines, count);
                 0
             }
-            _ => self.push_new(envelope),
+            _ => self.push_new(lines, count),
         }
     }
 
     #[cold]
-    fn push_new(&mut self, envelope: &[u8]) -> u64 {
+    fn push_new(&mut self, envelope: &[u8], count: u32) -> u64 {
         let mut batch = Batch::new(self.packing, self.capacity_for(envelope.len()));
         let size = batch.size();
         if size > self.bytes_max || !self.budget.could_have_room(self.bytes, size) {
-            return 1;
+            return u64::from(count);
         }
         let mut lost = 0;
         while !self.has_room(size) {
@@ -213,7 +224,7 @@ impl Batches {
         }
         self.bytes += size;
         self.budget.add(size);
-        batch.append(envelope);
+        batch.append(envelope, count);
         self.batches.push_back(batch);
         lost
     }

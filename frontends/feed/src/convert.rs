@@ -1,9 +1,7 @@
 //! Records into the version that a frontend speaks, once per record.
 
 mod events;
-mod read;
 mod scan;
-mod sorted;
 mod v1_form;
 mod write;
 

@@ -10,6 +10,8 @@ pub mod session;
 
 pub mod lanes;
 
+pub mod wire;
+
 pub mod convert;
 
 pub mod select;
@@ -20,7 +22,7 @@ pub mod group;
 
 pub mod membership;
 
-pub mod outbox;
+pub mod budget;
 
 pub mod batches;
 

@@ -180,11 +180,11 @@ impl Config {
                 self.grpc.outboxes_bytes.as_u64() * self.grpc.workers as u64,
             );
         }
-        if !self.syslog.drains.is_empty() {
+        if self.syslog_workers() > 0 {
             plan.add(
-                "syslog.outbox_bytes",
-                format!("{} drains' outboxes", self.syslog.drains.len()),
-                self.syslog.outbox_bytes.as_u64() * self.syslog.drains.len() as u64,
+                "syslog.outboxes_bytes",
+                "all drains' outboxes together".to_owned(),
+                self.syslog.outboxes_bytes.as_u64(),
             );
         }
         Ok(plan.fits(self.engine.memory_max)?)
@@ -194,9 +194,18 @@ impl Config {
     pub fn workers(&self) -> Vec<&'static str> {
         let reads_lanes = self.websocket.enabled && self.routers.is_none();
         let websocket = reads_lanes.then_some(WEBSOCKET);
-        let syslog = (!self.syslog.drains.is_empty()).then_some(SYSLOG);
+        let syslog = repeat_n(SYSLOG, self.syslog_workers());
         let grpc = repeat_n(GRPC, self.intakes());
         websocket.into_iter().chain(syslog).chain(grpc).collect()
+    }
+
+    /// None if there are no drains.
+    fn syslog_workers(&self) -> usize {
+        if self.syslog.drains.is_empty() {
+            0
+        } else {
+            self.syslog.workers
+        }
     }
 
     /// Shards that gRPC workers drive: each one, unless other hosts feed them.

@@ -1,62 +1,50 @@
-//! The lines of one write, until the kernel has them.
+//! The lines of one write, until whoever they are for has them.
 
-use crate::limits::BATCH_BYTES_MAX;
-use bytes::Bytes;
-use std::collections::VecDeque;
+use crate::format::frames::whole_lines;
+use bytes::{Buf, Bytes};
+use hydrant_bindings::Framing;
 
 /// Lines on their way out of the outbox.
 ///
-/// **Invariant: `bytes` is the sum of the lines' lengths**, below [`BATCH_BYTES_MAX`] without the
-/// last line.
+/// **Invariant: `bytes` are `line_count` whole lines.**
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    lines: VecDeque<Bytes>,
-    bytes: usize,
+    bytes: Bytes,
+    line_count: u64,
 }
 
 impl Batch {
-    /// Takes lines from `next` until there is enough for one write.
-    pub(crate) fn fill(&mut self, mut next: impl FnMut() -> Option<Bytes>) {
-        while self.bytes < BATCH_BYTES_MAX {
-            let Some(line) = next() else { break };
-            self.bytes += line.len();
-            self.lines.push_back(line);
-        }
+    /// So many lines.
+    pub(crate) const fn new(bytes: Bytes, line_count: u64) -> Self {
+        Self { bytes, line_count }
     }
 
-    /// The bytes to write.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.bytes);
-        for line in &self.lines {
-            bytes.extend_from_slice(line);
-        }
-        bytes
+    /// The lines, each as it is framed.
+    pub(crate) const fn bytes(&self) -> &Bytes {
+        &self.bytes
     }
 
-    /// The kernel took the first `written` bytes. Takes out the lines that are whole within them
-    /// and gives how many; a line that was cut stays, to be written again from its beginning.
-    pub(crate) fn settle(&mut self, mut written: usize) -> u64 {
-        let mut count = 0;
-        while let Some(line) = self.lines.front() {
-            if line.len() > written {
-                break;
-            }
-            written -= line.len();
-            self.bytes -= line.len();
-            self.lines.pop_front();
-            count += 1;
-        }
+    /// The first `written` bytes are written. Takes out the lines that are whole within them and
+    /// gives how many; a line that was cut stays, to be written again from its beginning.
+    pub(crate) fn settle(&mut self, written: usize, framing: Framing) -> u64 {
+        let (count, end) = if written >= self.bytes.len() {
+            (self.line_count, self.bytes.len())
+        } else {
+            whole_lines(&self.bytes[..written], framing)
+        };
+        self.bytes.advance(end);
+        self.line_count -= count;
         count
     }
 
     /// Lines in it.
-    pub(crate) fn len(&self) -> usize {
-        self.lines.len()
+    pub(crate) const fn line_count(&self) -> u64 {
+        self.line_count
     }
 
     /// Whether there is no line.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lines.is_empty()
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.line_count == 0
     }
 }
 
@@ -65,54 +53,49 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn batch_of(lines: &[&'static [u8]]) -> Batch {
-        let mut lines = lines.iter().map(|line| Bytes::from_static(line));
-        let mut batch = Batch::default();
-        batch.fill(|| lines.next());
-        batch
+    fn batch_of(lines: &[Vec<u8>]) -> Batch {
+        Batch::new(lines.concat().into(), lines.len() as u64)
     }
 
     #[test]
     fn a_line_that_was_cut_is_written_again_whole() {
-        let mut batch = batch_of(&[b"one", b"two", b"three"]);
-        assert_eq!(batch.settle(5), 1);
-        assert_eq!(batch.to_bytes(), b"twothree");
-        assert_eq!(batch.settle(2), 0);
-        assert_eq!(batch.to_bytes(), b"twothree");
-        assert_eq!(batch.settle(3), 1);
-        assert_eq!(batch.settle(5), 1);
+        let lines = [b"3 ab\n".to_vec(), b"2 c\n".to_vec(), b"1 \n".to_vec()];
+        let framing = Framing::OctetCounting;
+        let mut batch = batch_of(&lines);
+        assert_eq!(batch.settle(8, framing), 1);
+        assert_eq!(&batch.bytes()[..], b"2 c\n1 \n");
+        assert_eq!(batch.settle(3, framing), 0);
+        assert_eq!(&batch.bytes()[..], b"2 c\n1 \n");
+        assert_eq!(batch.settle(4, framing), 1);
+        assert_eq!(batch.settle(3, framing), 1);
         assert!(batch.is_empty());
-        assert_eq!(batch.bytes, 0);
-    }
-
-    #[test]
-    fn a_write_ends_with_the_line_that_fills_it() {
-        let line = Bytes::from(vec![b'x'; 1000]);
-        let mut batch = Batch::default();
-        batch.fill(|| Some(line.clone()));
-        assert_eq!(batch.len(), BATCH_BYTES_MAX.div_ceil(1000));
-        let large = Bytes::from(vec![b'x'; 2 * BATCH_BYTES_MAX]);
-        let mut batch = Batch::default();
-        batch.fill(|| Some(large.clone()));
-        assert_eq!(batch.len(), 1);
     }
 
     proptest! {
         #[test]
         fn what_is_settled_and_what_stays_is_everything(
-            sizes in proptest::collection::vec(1_usize..50, 0..40),
+            sizes in proptest::collection::vec(1_usize..150, 0..40),
             written in 0_usize..2000,
+            is_counted: bool,
         ) {
-            let mut sizes_left = sizes.iter().map(|size| Bytes::from(vec![b'x'; *size]));
-            let mut batch = Batch::default();
-            batch.fill(|| sizes_left.next());
-            let written = written.min(batch.bytes);
-            let settled = usize::try_from(batch.settle(written)).unwrap();
-            prop_assert_eq!(settled + batch.len(), sizes.len());
-            let settled_bytes: usize = sizes[..settled].iter().sum();
+            let line = |size: &usize| {
+                let text = "x".repeat(size - 1) + "\n";
+                if is_counted { format!("{size} {text}") } else { text }.into_bytes()
+            };
+            let lines: Vec<_> = sizes.iter().map(line).collect();
+            let framing = if is_counted {
+                Framing::OctetCounting
+            } else {
+                Framing::NonTransparent
+            };
+            let mut batch = batch_of(&lines);
+            let written = written.min(batch.bytes().len());
+            let settled = usize::try_from(batch.settle(written, framing)).unwrap();
+            prop_assert_eq!(settled as u64 + batch.line_count(), sizes.len() as u64);
+            let settled_bytes = lines[..settled].concat().len();
             prop_assert!(settled_bytes <= written);
-            prop_assert_eq!(batch.to_bytes().len(), sizes[settled..].iter().sum::<usize>());
-            let cut = sizes.get(settled).is_none_or(|size| settled_bytes + size > written);
+            prop_assert_eq!(&batch.bytes()[..], &lines[settled..].concat());
+            let cut = lines.get(settled).is_none_or(|line| settled_bytes + line.len() > written);
             prop_assert!(cut, "every whole line is settled");
         }
     }

@@ -2,9 +2,11 @@
 //!
 //! The URLs of drains are secrets: what is shown of them is what [`Drain::redacted`] leaves.
 
-use crate::limits::{DRAINS_MAX, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MIN};
+use crate::limits::{
+    DRAINS_MAX, IDLE_TIMEOUT_S, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MIN, OUTBOXES_BYTES_MAX, WORKERS_MAX,
+};
 use bytesize::ByteSize;
-use hydrant_bindings::{Drain, Transport};
+use hydrant_bindings::{Binding, Credentials, Drain, Transport};
 use serde::Deserialize;
 use std::fmt;
 
@@ -14,8 +16,19 @@ use std::fmt;
 pub struct SyslogConfig {
     /// Where lines go. Default: nowhere.
     pub drains: Vec<DrainConfig>,
+    /// Threads that serve them; a drain is served by one. Default: 1.
+    pub workers: usize,
     /// What may wait for one drain; what is more is lost, oldest first. Default: 8 MiB.
     pub outbox_bytes: ByteSize,
+    /// What may wait for all together. Half of it is shared out equally to those there are. Default:
+    /// 512 MiB.
+    pub outboxes_bytes: ByteSize,
+    /// Whether lines carry the envelopes' tags if the drain's URL does not say. Default: true, as
+    /// upstream.
+    pub metadata: bool,
+    /// Seconds without a line after which a drain's connection is closed, until there is one again.
+    /// Default: 600, as upstream.
+    pub idle_timeout_s: u64,
 }
 
 /// A `[[syslog.drains]]` table.
@@ -46,7 +59,11 @@ impl Default for SyslogConfig {
     fn default() -> Self {
         Self {
             drains: Vec::new(),
+            workers: 1,
             outbox_bytes: ByteSize::mib(8),
+            outboxes_bytes: ByteSize::mib(512),
+            metadata: true,
+            idle_timeout_s: IDLE_TIMEOUT_S,
         }
     }
 }
@@ -79,6 +96,24 @@ impl SyslogConfig {
             );
             return Err(ConfigError::new("syslog.outbox_bytes", problem));
         }
+        let outboxes_bytes = self.outboxes_bytes.as_u64();
+        if !(outbox_bytes..=OUTBOXES_BYTES_MAX).contains(&outboxes_bytes) {
+            let problem = format!(
+                "{} is not allowed: from {} (syslog.outbox_bytes) to {}",
+                self.outboxes_bytes.display().iec(),
+                self.outbox_bytes.display().iec(),
+                ByteSize::b(OUTBOXES_BYTES_MAX).display().iec(),
+            );
+            return Err(ConfigError::new("syslog.outboxes_bytes", problem));
+        }
+        if !(1..=WORKERS_MAX).contains(&self.workers) {
+            let problem = format!("{} is not allowed: from 1 to {WORKERS_MAX}", self.workers);
+            return Err(ConfigError::new("syslog.workers", problem));
+        }
+        if self.idle_timeout_s == 0 {
+            let problem = "0 is not allowed: at least 1 second";
+            return Err(ConfigError::new("syslog.idle_timeout_s", problem));
+        }
         if self.drains.len() > DRAINS_MAX {
             let problem = format!("{} drains; at most {DRAINS_MAX}", self.drains.len());
             return Err(ConfigError::new("syslog.drains", problem));
@@ -87,6 +122,22 @@ impl SyslogConfig {
         drains
             .map(|(index, drain)| drain.check(&format!("syslog.drains[{index}]")))
             .collect()
+    }
+}
+
+impl SyslogConfig {
+    /// The drains of the file as bindings.
+    ///
+    /// # Errors
+    /// Names the first key whose file cannot be read.
+    pub(crate) fn bindings(&self) -> Result<Vec<Binding>, ConfigError> {
+        let binding = |drain: &DrainConfig| Binding {
+            url: drain.url.as_str().into(),
+            credentials: Credentials::default(),
+            app: drain.app.clone(),
+            hostname: drain.hostname.clone(),
+        };
+        Ok(self.drains.iter().map(binding).collect())
     }
 }
 
@@ -143,7 +194,7 @@ mod tests {
     #[test]
     fn drains_keep_their_order() {
         let config = parse(
-            "outbox_bytes = '64 KiB'\n\
+            "outbox_bytes = '256 KiB'\n\
              [[drains]]\nurl = 'syslog://a:1'\n\
              [[drains]]\nurl = 'syslog://b:2?drain-data=all'\napp = 'x'\nhostname = 'h.o'\n",
         );
@@ -168,7 +219,7 @@ mod tests {
         assert!(problem(&format!("{fine}hostname = 'a b'\n")).starts_with("syslog.drains[0].host"));
         assert_eq!(
             problem("outbox_bytes = '1 KiB'"),
-            "syslog.outbox_bytes: 1.0 KiB is not allowed: from 64.0 KiB to 64.0 GiB"
+            "syslog.outbox_bytes: 1.0 KiB is not allowed: from 256.0 KiB to 64.0 GiB"
         );
         let error = parse("[[drains]]\nurl = 'syslog://a:1'\nport = 1").unwrap_err();
         assert!(

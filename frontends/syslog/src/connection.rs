@@ -17,6 +17,7 @@
 
 use crate::ending::Ending;
 use crate::limits::{KEEPALIVE_MS, LINGER_MS, PEER_BUFFER_BYTES, RING_ENTRIES};
+use bytes::Bytes;
 use socket2::{SockRef, TcpKeepalive};
 use std::cell::RefCell;
 use std::io;
@@ -26,7 +27,6 @@ use std::time::Duration;
 use tokio::net::lookup_host;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, timeout};
-use tokio_uring::buf::BoundedBuf;
 use tokio_uring::net::TcpStream;
 
 pub(crate) use tokio_uring::Runtime;
@@ -110,17 +110,13 @@ impl Connection {
     ///
     /// What the kernel took may still be lost if the peer goes before it has read it: TCP tells
     /// nobody. A syslog receiver that must not lose such lines needs another protocol (RELP).
-    pub(crate) async fn write(
-        &self,
-        mut bytes: Vec<u8>,
-        stuck: Duration,
-        ending: &Ending,
-    ) -> Written {
+    pub(crate) async fn write(&self, bytes: &Bytes, stuck: Duration, ending: &Ending) -> Written {
         let mut count = 0;
         let mut outcome = Ok(());
         while outcome.is_ok() && count < bytes.len() {
-            let mut write = self.shared.stream.write(bytes.slice(count..)).submit();
-            let (result, slice) = match ending.within(stuck, &mut write).await {
+            let rest = bytes.slice(count..);
+            let mut write = self.shared.stream.write(rest).submit();
+            let (result, _) = match ending.within(stuck, &mut write).await {
                 Some(completed) => completed,
                 None => {
                     outcome = Err(stuck_error(stuck));
@@ -128,7 +124,6 @@ impl Connection {
                     write.await
                 }
             };
-            bytes = slice.into_inner();
             match result {
                 Ok(0) => outcome = Err(io::ErrorKind::WriteZero.into()),
                 Ok(taken) => count += taken,

@@ -6,6 +6,7 @@
 //! is a loss with a name, where upstream holds the drain up for two minutes and then forgets it.
 
 mod bytes;
+pub(crate) mod frames;
 mod header;
 mod number;
 mod structured_data;
@@ -13,11 +14,10 @@ mod timestamp;
 
 use std::ops::Range;
 
-use hydrant_proto::v2::envelope::Message;
-use hydrant_proto::v2::log::Type;
-use hydrant_proto::v2::{Counter, Envelope, Event, Gauge, GaugeValue, Log, Timer};
+use crate::view::{Said, View};
+use hydrant_bindings::Framing;
+use hydrant_feed::wire::fields::{Event, Log, Metric};
 
-use self::header::HeaderTags;
 use self::number::Decimal;
 use self::structured_data::Element;
 
@@ -32,12 +32,17 @@ const PRI_UNKNOWN: &[u8] = b"<-1>1 ";
 const COUNT_GAP: &[u8] = b"000";
 const COUNTS_OF_THE_GAP: Range<usize> = 100..1000;
 
+/// The numbers of a log's types.
+const OUT: u64 = 0;
+const ERR: u64 = 1;
+
 /// How the lines of one drain are written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Format {
     /// `None` when the drain's hostname cannot be a HOSTNAME.
     hostname: Option<Vec<u8>>,
     metadata: bool,
+    framing: Framing,
 }
 
 /// Why an envelope gave no lines. A loss concerns the whole envelope.
@@ -87,40 +92,45 @@ impl Format {
     /// Lines under `hostname` (255 bytes of it; empty is `-`) unless tags name the app, and with
     /// the element of all tags if `metadata`.
     #[must_use]
-    pub fn new(hostname: &str, metadata: bool) -> Self {
+    pub fn new(hostname: &str, metadata: bool, framing: Framing) -> Self {
         Self {
             hostname: header::drain_hostname(hostname),
             metadata,
+            framing,
         }
     }
 
-    /// Appends the lines of `envelope` to `out`, each with its octet count in front (`LEN SP MSG`,
-    /// LEN counts MSG and its line feed), and gives how many they are: one, or for a gauge as many
-    /// as it has metrics, none included.
+    /// Appends the lines of an envelope to `out`, and gives how many they are: one, or for a gauge
+    /// as many as it has metrics, none included. Each has its octet count in front (`LEN SP MSG`,
+    /// LEN counts MSG and its line feed), or has no line feed but its last.
     ///
     /// # Errors
     /// `FormatLoss` when RFC 5424 cannot carry a line of it; `out` is then as it was.
-    pub fn write(&self, envelope: &Envelope, out: &mut Vec<u8>) -> Result<usize, FormatLoss> {
+    pub(crate) fn write(&self, view: &View<'_>, out: &mut Vec<u8>) -> Result<u32, FormatLoss> {
         let start = out.len();
-        let written = self.write_lines(envelope, out);
-        if written.is_err() {
-            out.truncate(start);
+        let written = self.write_lines(view, out);
+        match (written, self.framing) {
+            (Err(_), _) => out.truncate(start),
+            (Ok(_), Framing::OctetCounting) => {}
+            (Ok(_), Framing::NonTransparent) => frames::make_non_transparent(start, out),
         }
         written
     }
 
-    fn write_lines(&self, envelope: &Envelope, out: &mut Vec<u8>) -> Result<usize, FormatLoss> {
-        match envelope.message.as_ref().ok_or(FormatLoss::NoMessage)? {
-            Message::Log(log) => self.write_log(envelope, log, out)?,
-            Message::Gauge(gauge) => return self.write_gauge(envelope, gauge, out),
-            Message::Counter(counter) => {
-                self.write_metric(envelope, |line| write_counter(counter, line), out)?;
+    fn write_lines(&self, view: &View<'_>, out: &mut Vec<u8>) -> Result<u32, FormatLoss> {
+        match view.message.as_ref().ok_or(FormatLoss::NoMessage)? {
+            Said::Log(log) => self.write_log(view, log, out)?,
+            Said::Gauge => return self.write_gauge(view, out),
+            Said::Counter { name, delta, total } => {
+                let write = |line: &mut Vec<u8>| write_counter(name, *total, *delta, line);
+                self.write_metric(view, write, out)?;
             }
-            Message::Timer(timer) => {
-                self.write_metric(envelope, |line| write_timer(timer, line), out)?;
+            Said::Timer { name, start, stop } => {
+                let write = |line: &mut Vec<u8>| write_timer(name, *start, *stop, line);
+                self.write_metric(view, write, out)?;
             }
-            Message::Event(event) => {
-                self.write_metric(envelope, |line| write_event(event, line), out)?;
+            Said::Event(event) => {
+                self.write_metric(view, |line| write_event(event, line), out)?;
             }
         }
         Ok(1)
@@ -128,66 +138,63 @@ impl Format {
 
     fn write_log(
         &self,
-        envelope: &Envelope,
-        log: &Log,
+        view: &View<'_>,
+        log: &Log<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), FormatLoss> {
-        let header_tags = HeaderTags::of(&envelope.tags);
         let gap = open_line(out);
         out.extend_from_slice(priority(log));
-        self.write_origin(envelope, &header_tags, out)?;
-        header::write_log_proc_id(header_tags.source_type(), &envelope.instance_id, out)?;
+        self.write_origin(view, out)?;
+        let source_type = view.names.source_type.unwrap_or_default();
+        header::write_log_proc_id(source_type, view.instance_id, out)?;
         out.extend_from_slice(b" - ");
-        if self.metadata && !envelope.tags.is_empty() {
-            structured_data::write_tags(&envelope.tags, out)?;
+        if self.metadata && !view.tags.is_empty() {
+            structured_data::write_tags(&view.tags, out)?;
         } else {
             out.push(b'-');
         }
         out.push(b' ');
-        write_payload(&log.payload, out);
+        write_payload(log.payload, out);
         close_line(gap, out);
         Ok(())
     }
 
     /// The first metric's line is written whole; the others' differ from it in one element.
-    fn write_gauge(
-        &self,
-        envelope: &Envelope,
-        gauge: &Gauge,
-        out: &mut Vec<u8>,
-    ) -> Result<usize, FormatLoss> {
-        let mut metrics = gauge.metrics.iter();
+    fn write_gauge(&self, view: &View<'_>, out: &mut Vec<u8>) -> Result<u32, FormatLoss> {
+        let mut metrics = view.metrics.iter();
         let Some((name, metric)) = metrics.next() else {
             return Ok(0);
         };
-        let same = self.write_metric(envelope, |line| write_value(name, metric, line), out)?;
+        let same = self.write_metric(view, |line| write_value(name, metric, line), out)?;
+        let mut count = 1;
         for (name, metric) in metrics {
+            count += 1;
             let gap = open_line(out);
             out.extend_from_within(same.head.clone());
             write_value(name, metric, out);
             out.extend_from_within(same.tail.clone());
             close_line(gap, out);
         }
-        Ok(gauge.metrics.len())
+        Ok(count)
     }
 
     fn write_metric(
         &self,
-        envelope: &Envelope,
+        view: &View<'_>,
         write_element: impl FnOnce(&mut Vec<u8>),
         out: &mut Vec<u8>,
     ) -> Result<Surroundings, FormatLoss> {
         let gap = open_line(out);
         let head_start = out.len();
         out.extend_from_slice(PRI_INFO);
-        self.write_origin(envelope, &HeaderTags::of(&envelope.tags), out)?;
-        header::write_metric_proc_id(&envelope.instance_id, out)?;
+        self.write_origin(view, out)?;
+        header::write_metric_proc_id(view.instance_id, out)?;
         out.extend_from_slice(b" - ");
         let head_bytes = out.len() - head_start;
         write_element(out);
         let tail_start = out.len();
         if self.metadata {
-            structured_data::write_tags(&envelope.tags, out)?;
+            structured_data::write_tags(&view.tags, out)?;
         }
         out.extend_from_slice(b" \n");
         let tail_bytes = out.len() - tail_start;
@@ -199,15 +206,10 @@ impl Format {
     }
 
     /// TIMESTAMP, HOSTNAME and APP-NAME, with a space after each.
-    fn write_origin(
-        &self,
-        envelope: &Envelope,
-        header_tags: &HeaderTags<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), FormatLoss> {
-        timestamp::write(envelope.timestamp, out);
+    fn write_origin(&self, view: &View<'_>, out: &mut Vec<u8>) -> Result<(), FormatLoss> {
+        timestamp::write(view.timestamp, out);
         out.push(b' ');
-        if !header_tags.write_hostname(out) {
+        if !header::write_hostname(&view.names, out) {
             let hostname = self
                 .hostname
                 .as_deref()
@@ -215,7 +217,7 @@ impl Format {
             out.extend_from_slice(hostname);
         }
         out.push(b' ');
-        header::write_app_name(&envelope.source_id, out)?;
+        header::write_app_name(view.source_id, out)?;
         out.push(b' ');
         Ok(())
     }
@@ -252,11 +254,11 @@ fn close_line(gap: Range<usize>, out: &mut Vec<u8>) -> Range<usize> {
     out.len() - octet_count..out.len()
 }
 
-fn priority(log: &Log) -> &'static [u8] {
-    match Type::try_from(log.r#type) {
-        Ok(Type::Out) => PRI_INFO,
-        Ok(Type::Err) => PRI_ERROR,
-        Err(_) => PRI_UNKNOWN,
+fn priority(log: &Log<'_>) -> &'static [u8] {
+    match log.r#type & u64::from(u32::MAX) {
+        OUT => PRI_INFO,
+        ERR => PRI_ERROR,
+        _ => PRI_UNKNOWN,
     }
 }
 
@@ -274,35 +276,47 @@ fn write_payload(payload: &[u8], line: &mut Vec<u8>) {
     }
 }
 
-fn write_counter(counter: &Counter, line: &mut Vec<u8>) {
+fn write_counter(name: &[u8], total: u64, delta: u64, line: &mut Vec<u8>) {
     Element::open("counter@47450", line)
-        .text("name", &counter.name)
-        .unsigned("total", counter.total)
-        .unsigned("delta", counter.delta)
+        .text("name", name)
+        .unsigned("total", total)
+        .unsigned("delta", delta)
         .close();
 }
 
-fn write_value(name: &str, metric: &GaugeValue, line: &mut Vec<u8>) {
+fn write_value(name: &[u8], metric: Metric<'_>, line: &mut Vec<u8>) {
     Element::open("gauge@47450", line)
         .text("name", name)
         .float("value", metric.value)
-        .text("unit", &metric.unit)
+        .text("unit", metric.unit)
         .close();
 }
 
-fn write_timer(timer: &Timer, line: &mut Vec<u8>) {
+fn write_timer(name: &[u8], start: i64, stop: i64, line: &mut Vec<u8>) {
     Element::open("timer@47450", line)
-        .text("name", &timer.name)
-        .signed("start", timer.start)
-        .signed("stop", timer.stop)
+        .text("name", name)
+        .signed("start", start)
+        .signed("stop", stop)
         .close();
 }
 
-fn write_event(event: &Event, line: &mut Vec<u8>) {
+fn write_event(event: &Event<'_>, line: &mut Vec<u8>) {
     Element::open("event@47450", line)
-        .text("title", &event.title)
-        .text("body", &event.body)
+        .text("title", event.title)
+        .text("body", event.body)
         .close();
+}
+
+#[cfg(test)]
+impl Format {
+    /// The lines of an envelope that is an object.
+    pub(crate) fn write_envelope(
+        &self,
+        envelope: &hydrant_proto::v2::Envelope,
+        out: &mut Vec<u8>,
+    ) -> Result<u32, FormatLoss> {
+        self.write(&View::of(envelope), out)
+    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,14 @@
 //! `format` turns an envelope into octet-counted lines: bytes in, bytes out, no socket and no clock,
 //! so that a test needs neither.
 //!
-//! `worker` is the thread around them: `pump` reads the lanes and puts each record's lines into the
-//! outboxes of the drains that want it, and each drain's `delivery` writes them to its `connection`
-//! at its own pace. A module uses only those above it in this list.
+//! `worker` is a thread around them: `pump` reads the lanes and puts each record's lines into the
+//! outboxes of the `drains` that want it, and each drain's `delivery` writes them to its `connection`
+//! at its own pace. Each drain is served by one of the `syslog` frontend's workers. A module uses
+//! only those above it in this list.
 
 pub mod limits;
+
+mod view;
 
 mod format;
 
@@ -25,14 +28,21 @@ mod selection;
 
 mod session;
 
+mod wish;
+
 mod pump;
 
 mod connection;
 
 mod delivery;
 
+mod drains;
+
 mod worker;
+
+mod syslog;
 
 pub use config::{ConfigError, DrainConfig, SyslogConfig};
 pub use format::{Format, FormatLoss};
-pub use worker::{StartError, Syslog, start};
+pub use syslog::{StartError, Syslog, WorkerParts, start};
+pub use worker::Changes;

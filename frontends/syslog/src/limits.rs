@@ -1,12 +1,10 @@
 //! Every bound of the syslog frontend, each with its reason.
 
-/// Lines of one write, in bytes; a line that is larger goes alone. Large enough that the system
-/// call vanishes in the write, small enough that what waits beside the outbox is little.
-pub const BATCH_BYTES_MAX: usize = 64 * 1024;
+use hydrant_feed::batches::BATCH_BYTES;
 
 /// Envelopes read in one go, in bytes, above which one write a drain may not keep up; a line is
 /// hardly ever twice its envelope.
-pub const CATCH_UP_BYTES_MIN: usize = BATCH_BYTES_MAX / 2;
+pub const CATCH_UP_BYTES_MIN: usize = BATCH_BYTES / 2;
 
 /// Turns given to the drains before more is read; each may write a batch a turn. A bound, because a
 /// drain that takes just enough to go on would have the lanes fill up for all.
@@ -36,11 +34,23 @@ pub const STABLE_MS: u64 = 1_000;
 /// How long a peer that has got everything may take to end its side of the connection.
 pub const LINGER_MS: u64 = 1_000;
 
-/// Drains of one worker: each may take a descriptor and a task.
+/// How long a drain may have no line before its connection is closed; upstream's.
+pub const IDLE_TIMEOUT_S: u64 = 600;
+
+/// How long what waits for a drain that nobody wants any more is still tried.
+pub const RETIRED_MS: u64 = 30_000;
+
+/// The most that all outboxes of all workers may hold together.
+pub const OUTBOXES_BYTES_MAX: u64 = 1 << 38;
+
+/// Workers: a drain has one thread, and there are not more cores than this.
+pub const WORKERS_MAX: usize = 64;
+
+/// Drains of the config file: a list that somebody writes. Those of bindings are not bounded by it.
 pub const DRAINS_MAX: usize = 10_000;
 
-/// The least that an outbox may hold: some hundred lines.
-pub const OUTBOX_BYTES_MIN: u64 = 64 * 1024;
+/// The least that an outbox may hold: some batches, each with what it takes beside its bytes.
+pub const OUTBOX_BYTES_MIN: u64 = 256 * 1024;
 
 /// The most that an outbox may hold.
 pub const OUTBOX_BYTES_MAX: u64 = 1 << 36;
@@ -55,7 +65,7 @@ pub const PEER_BUFFER_BYTES: usize = 512;
 pub const JOIN_GRACE_MS: u64 = 2_000;
 
 const _: () = assert!(
-    OUTBOX_BYTES_MIN >= BATCH_BYTES_MAX as u64,
+    OUTBOX_BYTES_MIN >= 2 * BATCH_BYTES as u64,
     "an outbox can fill a write"
 );
 const _: () = assert!(RETRY_MS_MIN > 0, "a pause that doubles cannot start at 0");

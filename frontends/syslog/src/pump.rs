@@ -6,92 +6,139 @@
 //! `no_form` are records of which no drain gets a line: gauges without metrics, and envelopes that
 //! RFC 5424 cannot carry (those are lost at each drain, under the name of the reason).
 
-use crate::lines::Formats;
+use crate::format::Format;
+use crate::lines::Written;
 use crate::selection::Selection;
 use crate::session::Session;
+use crate::view::{View, Views};
 use hydrant_engine::record::{Header, Record};
-use hydrant_feed::convert::v2_envelope;
 use hydrant_feed::counters::FeedCounter;
 use hydrant_feed::session::FrontendState;
-use hydrant_proto::v2::Envelope;
+use slab::Slab;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Selects, converts and writes records.
+/// Selects and writes records.
 #[derive(Debug)]
 pub(crate) struct Pump {
-    outlets: Vec<Outlet>,
-    /// Outlets of every source, and of the source with a hash; indexes of `outlets`.
+    sorter: Sorter,
+    views: Views,
+    state: Arc<FrontendState>,
+}
+
+/// Who gets a record.
+#[derive(Debug, Default)]
+struct Sorter {
+    outlets: Slab<Outlet>,
+    /// Outlets of every source, and of the source with a hash; keys of `outlets`.
     everywhere: Vec<usize>,
     by_source: HashMap<u64, Vec<usize>>,
-    formats: Formats,
-    /// Outlets of the record at hand.
+    /// Outlets of the record at hand, and its lines.
     chosen: Vec<usize>,
-    state: Arc<FrontendState>,
+    written: Written,
 }
 
 #[derive(Debug)]
 struct Outlet {
     selection: Selection,
-    format: usize,
+    format: Format,
     session: Rc<Session>,
+}
+
+/// What became of a record.
+enum Outcome {
+    Unselected,
+    NoForm,
+    /// So many lines.
+    Messages(u64),
 }
 
 impl Pump {
     /// A pump without drains, which counts into `state`.
     pub(crate) fn new(state: Arc<FrontendState>) -> Self {
         Self {
-            outlets: Vec::new(),
-            everywhere: Vec::new(),
-            by_source: HashMap::new(),
-            formats: Formats::default(),
-            chosen: Vec::new(),
+            sorter: Sorter::default(),
+            views: Views::default(),
             state,
         }
     }
 
-    /// Adds a drain; its lines are written with this hostname, and with tags or without.
+    /// Adds a drain; gives the key to [`remove`](Self::remove) it with.
     pub(crate) fn add(
         &mut self,
         selection: Selection,
-        (hostname, metadata): (&str, bool),
+        format: Format,
         session: Rc<Session>,
-    ) {
-        let index = self.outlets.len();
-        match selection.source_hash() {
-            Some(hash) => self.by_source.entry(hash).or_default().push(index),
-            None => self.everywhere.push(index),
-        }
-        let format = self.formats.index(hostname, metadata);
-        self.outlets.push(Outlet {
+    ) -> usize {
+        self.sorter.add(Outlet {
             selection,
             format,
             session,
-        });
+        })
+    }
+
+    /// Takes a drain out; it gets nothing more.
+    pub(crate) fn remove(&mut self, key: usize) {
+        self.sorter.remove(key);
+    }
+
+    /// What all drains want.
+    pub(crate) fn selections(&self) -> impl Iterator<Item = &Selection> {
+        let outlets = self.sorter.outlets.iter();
+        outlets.map(|(_, outlet)| &outlet.selection)
     }
 
     /// Gives the record's lines to the drains that want it.
     pub(crate) fn take(&mut self, record: &Record<'_>) {
         self.count(FeedCounter::Read, 1);
-        self.choose(&record.header);
-        if self.chosen.is_empty() {
-            return self.count(FeedCounter::Unselected, 1);
-        }
-        let Some(envelope) = v2_envelope(record) else {
-            return self.count(FeedCounter::NoForm, 1);
-        };
-        let outlets = &self.outlets;
-        self.chosen
-            .retain(|index| outlets[*index].selection.selects(&envelope));
-        if self.chosen.is_empty() {
-            return self.count(FeedCounter::Unselected, 1);
-        }
-        match self.deliver(&envelope) {
-            0 => self.count(FeedCounter::NoForm, 1),
-            line_count => {
+        match self.deal_out(record) {
+            Outcome::Unselected => self.count(FeedCounter::Unselected, 1),
+            Outcome::NoForm => self.count(FeedCounter::NoForm, 1),
+            Outcome::Messages(line_count) => {
                 self.count(FeedCounter::Messages, line_count);
-                self.count(FeedCounter::Extra, line_count - 1);
+                if line_count > 1 {
+                    self.count(FeedCounter::Extra, line_count - 1);
+                }
+            }
+        }
+    }
+
+    fn deal_out(&mut self, record: &Record<'_>) -> Outcome {
+        self.sorter.choose(&record.header);
+        if self.sorter.chosen.is_empty() {
+            return Outcome::Unselected;
+        }
+        let sorter = &mut self.sorter;
+        let outcome = self.views.show(record, |view| sorter.deliver(view));
+        outcome.unwrap_or(Outcome::NoForm)
+    }
+
+    fn count(&self, counter: FeedCounter, count: u64) {
+        self.state.feed.add(counter, count);
+    }
+}
+
+impl Sorter {
+    fn add(&mut self, outlet: Outlet) -> usize {
+        let source_hash = outlet.selection.source_hash();
+        let key = self.outlets.insert(outlet);
+        match source_hash {
+            Some(hash) => self.by_source.entry(hash).or_default().push(key),
+            None => self.everywhere.push(key),
+        }
+        key
+    }
+
+    fn remove(&mut self, key: usize) {
+        let outlet = self.outlets.remove(key);
+        let Some(hash) = outlet.selection.source_hash() else {
+            return self.everywhere.retain(|other| *other != key);
+        };
+        if let Some(keys) = self.by_source.get_mut(&hash) {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                self.by_source.remove(&hash);
             }
         }
     }
@@ -101,45 +148,52 @@ impl Pump {
         let of_source = self.by_source.get(&header.source_hash);
         for list in [Some(&self.everywhere), of_source].into_iter().flatten() {
             let outlets = &self.outlets;
-            let wants = |index: &&usize| outlets[**index].selection.may_select(header);
+            let wants = |key: &&usize| outlets[**key].selection.may_select(header);
             self.chosen.extend(list.iter().filter(wants));
         }
     }
 
-    /// Returns how many lines the record became: the same in every format that can carry it.
-    fn deliver(&mut self, envelope: &Envelope) -> u64 {
+    fn deliver(&mut self, view: &View<'_>) -> Outcome {
+        let outlets = &self.outlets;
+        self.chosen
+            .retain(|key| outlets[*key].selection.selects(view));
+        if self.chosen.is_empty() {
+            return Outcome::Unselected;
+        }
+        // The same number in every format that can carry the envelope.
         let mut line_count = 0;
-        self.formats.next_record();
-        for index in &self.chosen {
-            let outlet = &self.outlets[*index];
-            match self.formats.lines(outlet.format, envelope) {
+        self.written.next_record();
+        for key in &self.chosen {
+            let session = &outlets[*key].session;
+            match self.written.lines(*key, |key| &outlets[key].format, view) {
                 Ok(lines) => {
-                    line_count = lines.len() as u64;
-                    outlet.session.push(lines);
+                    line_count = u64::from(lines.count);
+                    session.push(lines);
                 }
-                Err(loss) => outlet.session.refuse(loss),
+                Err(loss) => session.refuse(loss),
             }
         }
-        line_count
-    }
-
-    fn count(&self, counter: FeedCounter, count: u64) {
-        self.state.feed.add(counter, count);
+        match line_count {
+            0 => Outcome::NoForm,
+            line_count => Outcome::Messages(line_count),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hydrant_bindings::DrainData;
+    use crate::format::frames::first_frame_bytes;
+    use hydrant_bindings::{DrainData, Framing, SourceTypes};
     use hydrant_engine::clock::UnixNanos;
     use hydrant_engine::decode;
     use hydrant_engine::record::{SourceRule, Version, source_hash};
+    use hydrant_feed::budget::Budget;
     use hydrant_feed::counters::SessionCounter;
     use hydrant_feed::session::SessionState;
     use hydrant_proto::v1;
     use hydrant_proto::v2::envelope::Message;
-    use hydrant_proto::v2::{Counter, Event, Gauge, GaugeValue, Log, Timer};
+    use hydrant_proto::v2::{Counter, Envelope, Event, Gauge, GaugeValue, Log, Timer};
     use prost::Message as _;
 
     struct Drain {
@@ -160,9 +214,11 @@ mod tests {
             };
             for (data, app, hostname) in drains {
                 let state = Arc::new(SessionState::new(String::new(), String::new()));
-                let session = Rc::new(Session::new(state.clone(), 1 << 20));
-                let selection = Selection::new(*data, *app);
-                rig.pump.add(selection, (hostname, true), session.clone());
+                let budget = Budget::new(1 << 20);
+                let session = Rc::new(Session::new(state.clone(), 1 << 20, budget));
+                let selection = Selection::new(*data, SourceTypes::All, *app);
+                let format = Format::new(hostname, true, Framing::default());
+                rig.pump.add(selection, format, session.clone());
                 rig.drains.push(Drain { state, session });
             }
             rig
@@ -187,8 +243,18 @@ mod tests {
 
         fn lines(&self, drain: usize) -> Vec<String> {
             let session = &self.drains[drain].session;
-            let text = |line: bytes::Bytes| String::from_utf8(line.to_vec()).unwrap();
-            std::iter::from_fn(|| session.pop()).map(text).collect()
+            let mut bytes = Vec::new();
+            while let Some(batch) = session.pop() {
+                bytes.extend_from_slice(batch.bytes());
+            }
+            let mut rest = &bytes[..];
+            let mut lines = Vec::new();
+            while !rest.is_empty() {
+                let end = first_frame_bytes(rest, Framing::default());
+                lines.push(String::from_utf8(rest[..end].to_vec()).unwrap());
+                rest = &rest[end..];
+            }
+            lines
         }
 
         fn selected(&self, drain: usize) -> u64 {

@@ -1,14 +1,15 @@
 //! Which records a drain gets.
 
-use hydrant_bindings::DrainData;
+use crate::view::{Said, View};
+use hydrant_bindings::{DrainData, SourceTypes};
 use hydrant_engine::record::{Header, Kind, KindSet, source_hash};
 use hydrant_engine::route::Demand;
-use hydrant_proto::v2::Envelope;
 
 /// What a drain asks for.
 #[derive(Clone, Debug)]
 pub(crate) struct Selection {
     kinds: KindSet,
+    source_types: SourceTypes,
     app: Option<App>,
 }
 
@@ -19,14 +20,15 @@ struct App {
 }
 
 impl Selection {
-    /// These data of one app (a source id), or of every source.
-    pub(crate) fn new(data: DrainData, app: Option<&str>) -> Self {
+    /// These data of one app (a source id) or of every source, the logs being of these types.
+    pub(crate) fn new(data: DrainData, source_types: SourceTypes, app: Option<&str>) -> Self {
         let app = app.map(|id| App {
             id: id.to_owned(),
             source_hash: source_hash(id.as_bytes()),
         });
         Self {
             kinds: kinds(data),
+            source_types,
             app,
         }
     }
@@ -50,9 +52,17 @@ impl Selection {
     }
 
     /// Whether a record that may be selected is: hashes can be made to collide, ids cannot.
-    pub(crate) fn selects(&self, envelope: &Envelope) -> bool {
+    pub(crate) fn selects(&self, view: &View<'_>) -> bool {
         let app = self.app.as_ref();
-        app.is_none_or(|app| app.id == envelope.source_id)
+        app.is_none_or(|app| app.id.as_bytes() == view.source_id) && self.wants_type(view)
+    }
+
+    fn wants_type(&self, view: &View<'_>) -> bool {
+        if self.source_types == SourceTypes::All || !matches!(view.message, Some(Said::Log(_))) {
+            return true;
+        }
+        let source_type = str::from_utf8(view.names.source_type.unwrap_or_default());
+        self.source_types.want(source_type.unwrap_or_default())
     }
 }
 
@@ -77,6 +87,7 @@ const fn kinds(data: DrainData) -> KindSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hydrant_feed::wire::fields::Log;
 
     #[test]
     fn data_are_kinds() {
@@ -100,17 +111,37 @@ mod tests {
 
     #[test]
     fn an_equal_hash_is_not_enough() {
-        let mut selection = Selection::new(DrainData::All, Some("a"));
+        let mut selection = Selection::new(DrainData::All, SourceTypes::All, Some("a"));
         assert_eq!(selection.source_hash(), Some(source_hash(b"a")));
-        let envelope = Envelope {
-            source_id: "a".to_owned(),
-            ..Default::default()
+        let view = View {
+            source_id: b"a",
+            ..View::default()
         };
-        assert!(selection.selects(&envelope));
+        assert!(selection.selects(&view));
         if let Some(app) = &mut selection.app {
             app.id = "b".to_owned();
         }
-        assert!(!selection.selects(&envelope));
-        assert!(Selection::new(DrainData::All, None).selects(&envelope));
+        assert!(!selection.selects(&view));
+        let everything = Selection::new(DrainData::All, SourceTypes::All, None);
+        assert!(everything.selects(&view));
+    }
+
+    #[test]
+    fn logs_are_of_the_types_that_are_wanted() {
+        let types = SourceTypes::parse("rtr", "").unwrap();
+        let selection = Selection::new(DrainData::All, types, None);
+        let selects = |message, source_type| {
+            let mut view = View {
+                message: Some(message),
+                ..View::default()
+            };
+            view.names.source_type = source_type;
+            selection.selects(&view)
+        };
+        let log = || Said::Log(Log::default());
+        assert!(selects(log(), Some(b"RTR/1")));
+        assert!(!selects(log(), Some(b"APP")));
+        assert!(!selects(log(), None));
+        assert!(selects(Said::Gauge, None));
     }
 }

@@ -3,13 +3,14 @@
 //! **Invariant: `selected = delivered + each loss + lines in the outbox and in the batch`**, a
 //! message being a line. An envelope that RFC 5424 cannot carry is one selected and one lost.
 
+use crate::batch::Batch;
 use crate::format::FormatLoss;
 use crate::lines::Lines;
-use bytes::Bytes;
+use hydrant_feed::batches::{Batches, Packing};
+use hydrant_feed::budget::Budget;
 use hydrant_feed::counters::SessionCounter;
-use hydrant_feed::outbox::Outbox;
 use hydrant_feed::session::SessionState;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -17,26 +18,32 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub(crate) struct Session {
     state: Arc<SessionState>,
-    outbox: RefCell<Outbox>,
+    outbox: RefCell<Batches>,
     wake: Notify,
+    is_retired: Cell<bool>,
 }
 
 impl Session {
-    /// A session for which at most `outbox_bytes` wait.
-    pub(crate) fn new(state: Arc<SessionState>, outbox_bytes: usize) -> Self {
+    /// A session for which at most `outbox_bytes` wait, as far as the budget allows.
+    pub(crate) fn new(state: Arc<SessionState>, outbox_bytes: usize, budget: Arc<Budget>) -> Self {
+        let outbox = Batches::within(budget, outbox_bytes, Packing::Lines);
         Self {
             state,
-            outbox: RefCell::new(Outbox::new(outbox_bytes)),
+            outbox: RefCell::new(outbox),
             wake: Notify::new(),
+            is_retired: Cell::new(false),
         }
     }
 
     /// Puts lines into the outbox; counts them, and those that are lost for them.
-    pub(crate) fn push(&self, lines: Lines) {
-        self.count(SessionCounter::Selected, lines.len() as u64);
+    pub(crate) fn push(&self, lines: Lines<'_>) {
+        if lines.count == 0 {
+            return;
+        }
+        self.count(SessionCounter::Selected, u64::from(lines.count));
         let mut outbox = self.outbox.borrow_mut();
         let was_empty = outbox.is_empty();
-        let lost: u64 = lines.map(|line| outbox.push(line)).sum();
+        let lost = outbox.push_some(lines.bytes, lines.count);
         if lost > 0 {
             self.count(SessionCounter::OutboxFull, lost);
         }
@@ -51,14 +58,22 @@ impl Session {
         self.count(counter(loss), 1);
     }
 
-    /// The oldest line that waits.
-    pub(crate) fn pop(&self) -> Option<Bytes> {
-        self.outbox.borrow_mut().pop()
+    /// The oldest lines that wait, as many as go in one write.
+    pub(crate) fn pop(&self) -> Option<Batch> {
+        let batch = self.outbox.borrow_mut().pop()?;
+        let line_count = u64::from(batch.envelopes());
+        Some(Batch::new(batch.into(), line_count))
     }
 
     /// Whether no line waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.outbox.borrow().is_empty()
+    }
+
+    /// Gives up its oldest lines as long as the budget is short and it holds more than its share.
+    pub(crate) fn give_way(&self) {
+        let lost = self.outbox.borrow_mut().give_way();
+        self.count(SessionCounter::OutboxFull, lost);
     }
 
     /// Counts lines that the kernel has.
@@ -67,9 +82,20 @@ impl Session {
     }
 
     /// Gives up on all that waits, and on `batch_line_count` lines that were being written.
-    pub(crate) fn abandon(&self, batch_line_count: usize) {
-        let left = self.outbox.borrow_mut().clear() + batch_line_count as u64;
+    pub(crate) fn abandon(&self, batch_line_count: u64) {
+        let left = self.outbox.borrow_mut().clear() + batch_line_count;
         self.count(SessionCounter::Gone, left);
+    }
+
+    /// Nobody wants the drain any more: no line comes, and what waits is not waited for long.
+    pub(crate) fn retire(&self) {
+        self.is_retired.set(true);
+        self.wake();
+    }
+
+    /// Whether nobody wants it any more.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.is_retired.get()
     }
 
     /// Says how it stands.
@@ -110,67 +136,47 @@ const fn counter(loss: FormatLoss) -> SessionCounter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lines::Formats;
-    use hydrant_feed::outbox::MESSAGE_OVERHEAD_BYTES;
-    use hydrant_proto::v2::envelope::Message;
-    use hydrant_proto::v2::{Envelope, Log};
 
     fn session(outbox_bytes: usize) -> Session {
         let state = SessionState::new("syslog://h:1".to_owned(), "h:1".to_owned());
-        Session::new(Arc::new(state), outbox_bytes)
+        Session::new(Arc::new(state), outbox_bytes, Budget::new(1 << 20))
     }
 
-    fn line(payload: &str) -> Lines {
-        let mut formats = Formats::default();
-        let index = formats.index("", true);
-        let envelope = Envelope {
-            message: Some(Message::Log(Log {
-                payload: payload.to_owned().into(),
-                ..Default::default()
-            })),
-            ..Default::default()
-        };
-        formats.lines(index, &envelope).unwrap()
-    }
-
-    fn counts(session: &Session, counters: [SessionCounter; 3]) -> [u64; 3] {
-        counters.map(|counter| session.state.counters.get(counter))
+    fn get(session: &Session, counter: SessionCounter) -> u64 {
+        session.state.counters.get(counter)
     }
 
     #[test]
     fn the_oldest_lines_are_lost_and_counted() {
-        let size = line("a").next().unwrap().len() + MESSAGE_OVERHEAD_BYTES;
-        let session = session(2 * size);
-        for payload in ["a", "b", "c"] {
-            session.push(line(payload));
+        let session = session(200 << 10);
+        let line = vec![b'x'; 60_000];
+        for count in [1, 2, 3, 4] {
+            session.push(Lines {
+                bytes: &line,
+                count,
+            });
         }
-        let text = |line: Bytes| String::from_utf8(line.to_vec()).unwrap();
-        assert!(text(session.pop().unwrap()).ends_with(" b\n"));
-        session.delivered(1);
+        assert_eq!(get(&session, SessionCounter::OutboxFull), 1);
+        let batch = session.pop().unwrap();
+        assert_eq!((batch.line_count(), batch.bytes().len()), (2, 60_000));
+        session.delivered(2);
         session.abandon(0);
         assert!(session.is_empty());
-        let [selected, full, gone] = counts(
-            &session,
-            [
-                SessionCounter::Selected,
-                SessionCounter::OutboxFull,
-                SessionCounter::Gone,
-            ],
-        );
-        assert_eq!((selected, full, gone), (3, 1, 1));
+        assert_eq!(get(&session, SessionCounter::Selected), 10);
+        assert_eq!(get(&session, SessionCounter::Gone), 7);
         assert_eq!(session.state.counters.waiting(), 0);
     }
 
     #[test]
     fn each_loss_of_a_format_has_the_counter_of_its_name() {
-        let session = session(0);
+        let session = session(1 << 16);
         for loss in FormatLoss::ALL {
             assert_eq!(counter(loss).name(), loss.name());
             assert!(SessionCounter::LOSSES.contains(&counter(loss)));
             session.refuse(loss);
-            assert_eq!(session.state.counters.get(counter(loss)), 1);
+            assert_eq!(get(&session, counter(loss)), 1);
         }
-        assert_eq!(session.state.counters.get(SessionCounter::Selected), 5);
+        assert_eq!(get(&session, SessionCounter::Selected), 5);
         assert_eq!(session.state.counters.waiting(), 0);
     }
 }

@@ -125,7 +125,7 @@ mod tests {
     use hydrant_engine::clock::UnixNanos;
     use hydrant_engine::record::{Header, Kind, SourceRule, Version, source_hash};
     use hydrant_feed::batches::{Batches, Packing};
-    use hydrant_feed::outbox::Budget;
+    use hydrant_feed::budget::Budget;
     use hydrant_feed::session::SessionState;
 
     const PATHS: [&str; 7] = [

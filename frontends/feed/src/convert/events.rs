@@ -1,8 +1,9 @@
 //! The events of v1, each written from the parts of a v2 envelope, by the rules of
 //! [`to_v1`](hydrant_proto::convert::to_v1).
 
-use super::scan::{Counter, Log, Metric, Parts, Timer};
+use super::scan::Parts;
 use super::write::Writer;
+use crate::wire::fields::{Counter, Log, Metric, Timer};
 use hydrant_proto::convert::numbers::{byte_count, index, number, whole, wrapped};
 use hydrant_proto::uuid;
 use hydrant_proto::v1::log_message::MessageType;

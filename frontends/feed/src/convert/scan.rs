@@ -1,7 +1,11 @@
 //! What a v2 envelope says, found in its bytes in one pass.
 
-use super::read::{BYTES_1, BYTES_2, DOUBLE_2, Number, Reader, VARINT_2, VARINT_3};
-use super::sorted::Sorted;
+use crate::wire::fields::{
+    COUNTER, Counter, EVENT, GAUGE, INSTANCE_ID, LOG, Log, Metric, SOURCE_ID, TAGS, TIMER,
+    TIMESTAMP, Tag, Timer, counter, log, named_metric, tag, timer,
+};
+use crate::wire::read::{BYTES_1, Number, Reader};
+use crate::wire::sorted::Sorted;
 
 /// The parts of a v2 envelope as v1 needs them. Texts are as the envelope has them: who has checked
 /// the envelope has checked that they are UTF-8.
@@ -28,13 +32,6 @@ pub(super) struct Parts<'e> {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tag<'e> {
-    pub(super) value: &'e [u8],
-    /// Key and value as the map's entry in v2, if that is what it is in v1.
-    pub(super) entry: Option<&'e [u8]>,
-}
-
-#[derive(Clone, Copy, Debug)]
 pub(super) enum Message<'e> {
     Log(Log<'e>),
     Counter(Counter<'e>),
@@ -42,43 +39,6 @@ pub(super) enum Message<'e> {
     Timer(Timer<'e>),
     Event,
 }
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Log<'e> {
-    pub(super) payload: &'e [u8],
-    /// Its number, of which readers take the low 32 bits.
-    pub(super) r#type: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counter<'e> {
-    pub(super) name: &'e [u8],
-    pub(super) delta: Number<'e>,
-    pub(super) total: Number<'e>,
-}
-
-/// A timer without its name, which v1 has no place for.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Timer<'e> {
-    pub(super) start: Number<'e>,
-    pub(super) stop: Number<'e>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Metric<'e> {
-    pub(super) unit: &'e [u8],
-    pub(super) value: f64,
-}
-
-const TIMESTAMP: u8 = 1 << 3;
-const SOURCE_ID: u8 = 2 << 3 | 2;
-const LOG: u8 = 4 << 3 | 2;
-const COUNTER: u8 = 5 << 3 | 2;
-const GAUGE: u8 = 6 << 3 | 2;
-const TIMER: u8 = 7 << 3 | 2;
-const INSTANCE_ID: u8 = 8 << 3 | 2;
-const TAGS: u8 = 9 << 3 | 2;
-const EVENT: u8 = 10 << 3 | 2;
 
 impl<'e> Parts<'e> {
     /// Finds the parts of an envelope. `None` where they are not for certain what they look like:
@@ -111,7 +71,7 @@ impl<'e> Parts<'e> {
 
     #[inline(always)]
     fn tag(&mut self, entry: &'e [u8]) -> Option<()> {
-        let (key, tag) = plain_tag(entry).or_else(|| any_tag(entry))?;
+        let (key, tag) = tag(entry)?;
         let part = match key {
             b"origin" => &mut self.origin,
             b"deployment" => &mut self.deployment,
@@ -160,97 +120,4 @@ impl<'e> Parts<'e> {
         }
         Some(())
     }
-}
-
-/// An entry of `map<string, string>` in the form that nearly everybody writes, v1 too: a short key,
-/// then a short value, neither empty.
-#[inline(always)]
-fn plain_tag(entry: &[u8]) -> Option<(&[u8], Tag<'_>)> {
-    let [BYTES_1, key_bytes @ 1..0x80, rest @ ..] = entry else {
-        return None;
-    };
-    let (key, rest) = rest.split_at_checked(usize::from(*key_bytes))?;
-    let [BYTES_2, value_bytes @ 1..0x80, value @ ..] = rest else {
-        return None;
-    };
-    let entry = Some(entry);
-    (value.len() == usize::from(*value_bytes)).then_some((key, Tag { value, entry }))
-}
-
-/// An entry of `map<string, string>`.
-#[cold]
-fn any_tag(entry: &[u8]) -> Option<(&[u8], Tag<'_>)> {
-    let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
-    let mut reader = Reader::new(entry);
-    while let Some(key) = reader.key() {
-        match key {
-            BYTES_1 => name = reader.bytes()?,
-            BYTES_2 => value = reader.bytes()?,
-            _ => return None,
-        }
-    }
-    Some((name, Tag { value, entry: None }))
-}
-
-#[inline(always)]
-fn log(bytes: &[u8]) -> Option<Log<'_>> {
-    let mut log = Log::default();
-    let mut reader = Reader::new(bytes);
-    while let Some(key) = reader.key() {
-        match key {
-            BYTES_1 => log.payload = reader.bytes()?,
-            VARINT_2 => log.r#type = reader.varint()?,
-            _ => return None,
-        }
-    }
-    Some(log)
-}
-
-fn counter(bytes: &[u8]) -> Option<Counter<'_>> {
-    let mut counter = Counter::default();
-    let mut reader = Reader::new(bytes);
-    while let Some(key) = reader.key() {
-        match key {
-            BYTES_1 => counter.name = reader.bytes()?,
-            VARINT_2 => counter.delta = reader.number()?,
-            VARINT_3 => counter.total = reader.number()?,
-            _ => return None,
-        }
-    }
-    Some(counter)
-}
-
-/// On the wire a timer looks like a counter.
-fn timer(bytes: &[u8]) -> Option<Timer<'_>> {
-    counter(bytes).map(|timer| Timer {
-        start: timer.delta,
-        stop: timer.total,
-    })
-}
-
-/// An entry of `map<string, GaugeValue>`. `None` also if it has two values, which are to be merged.
-fn named_metric(entry: &[u8]) -> Option<(&[u8], Metric<'_>)> {
-    let (mut name, mut value): (&[u8], _) = (&[], None);
-    let mut reader = Reader::new(entry);
-    while let Some(key) = reader.key() {
-        match key {
-            BYTES_1 => name = reader.bytes()?,
-            BYTES_2 if value.is_none() => value = Some(metric(reader.bytes()?)?),
-            _ => return None,
-        }
-    }
-    Some((name, value.unwrap_or_default()))
-}
-
-fn metric(bytes: &[u8]) -> Option<Metric<'_>> {
-    let mut metric = Metric::default();
-    let mut reader = Reader::new(bytes);
-    while let Some(key) = reader.key() {
-        match key {
-            BYTES_1 => metric.unit = reader.bytes()?,
-            DOUBLE_2 => metric.value = reader.double()?,
-            _ => return None,
-        }
-    }
-    Some(metric)
 }

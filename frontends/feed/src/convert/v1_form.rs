@@ -1,9 +1,10 @@
 //! v2 envelopes into v1 without objects between: from bytes to bytes.
 
 use super::events;
-use super::scan::{Message, Metric, Parts, Tag};
-use super::sorted::Sorted;
+use super::scan::{Message, Parts};
 use super::write::Writer;
+use crate::wire::fields::{Metric, Tag};
+use crate::wire::sorted::Sorted;
 use hydrant_engine::record::{Record, Version};
 use hydrant_proto::convert::to_v1;
 use hydrant_proto::v1::envelope::EventType;

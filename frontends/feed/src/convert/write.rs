@@ -1,6 +1,6 @@
 //! Fields of a protobuf message, written as prost writes them.
 
-use super::read::Number;
+use crate::wire::read::Number;
 
 /// Writes all of them at the end of `out`.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use crate::request::Call;
 use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::record::{Header, SourceRule, Version, source_hash};
 use hydrant_feed::batches::{Batches, Packing};
-use hydrant_feed::outbox::Budget;
+use hydrant_feed::budget::Budget;
 use hydrant_feed::session::SessionState;
 use hydrant_proto::v2::{self, selector::Message as Wanted};
 use prost::Message;

@@ -13,6 +13,7 @@ use hydrant_rpc::tls::Reloader;
 use hydrant_syslog::Syslog;
 use hydrant_websocket::{OnSlow, Parts, Websocket};
 use std::io;
+use std::iter::from_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,10 +48,12 @@ impl Frontends {
             hydrant_websocket::start(&config.websocket, parts)
         });
         let websocket = websocket.transpose()?;
-        let syslog = workers
-            .next(SYSLOG)
-            .map(|(reader, core)| hydrant_syslog::start(&config.syslog, reader, core));
-        let syslog = syslog.transpose()?;
+        let drains = from_fn(|| workers.next(SYSLOG)).collect::<Vec<_>>();
+        let syslog = if drains.is_empty() {
+            None
+        } else {
+            Some(hydrant_syslog::start(&config.syslog, drains, None)?)
+        };
         let grpc = match workers.grpc(routing, config) {
             parts if parts.is_empty() => None,
             parts => Some(hydrant_grpc::start(&config.grpc, parts)?),
@@ -79,13 +82,17 @@ impl Frontends {
     /// Every worker's state: those that read lanes in the order of these, then the others.
     fn workers(&self, websocket_reads_lanes: bool) -> Vec<Arc<FrontendState>> {
         let websocket = self.websocket.as_ref().map(Websocket::state);
-        let syslog = self.syslog.as_ref().map(Syslog::state);
-        let first = match websocket_reads_lanes {
-            true => [websocket, syslog],
-            false => [syslog, websocket],
-        };
+        let syslog = self.syslog.as_ref().map(Syslog::states).unwrap_or_default();
         let grpc = self.grpc.as_ref().map(Grpc::states).unwrap_or_default();
-        first.into_iter().flatten().chain(grpc).collect()
+        let mut workers = syslog;
+        let place = if websocket_reads_lanes {
+            0
+        } else {
+            workers.len()
+        };
+        workers.splice(place..place, websocket);
+        workers.extend(grpc);
+        workers
     }
 
     /// Has certificates read anew when they change.

@@ -11,6 +11,7 @@ use hydrant_proto::v1::{
 };
 
 use super::Format;
+use hydrant_bindings::Framing;
 
 const GOLDEN: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -21,13 +22,13 @@ const AT_NS: i64 = 1_700_000_000_123_456_789;
 #[test]
 fn lines_are_upstreams_byte_for_byte() {
     let envelopes = envelopes();
-    let format = Format::new("", true);
+    let format = Format::new("", true, Framing::default());
     let blocks = blocks();
     assert_eq!(blocks.len(), envelopes.len());
     for (name, bytes) in blocks {
         let envelope = to_v2(envelopes[name].clone(), SourceFallback::Origin);
         let mut out = Vec::new();
-        let line_count = format.write(&envelope, &mut out).unwrap();
+        let line_count = format.write_envelope(&envelope, &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), bytes, "{name}");
         assert_eq!(
             line_count,

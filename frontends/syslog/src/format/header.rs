@@ -3,10 +3,9 @@
 //! Names are cut on bytes, and checked after the cut, as upstream does. A cut within a character
 //! does no harm: what is left of it is as invalid here as the whole character would have been.
 
-use std::collections::BTreeMap;
-
 use super::FormatLoss;
 use super::bytes::{self, LABEL, PRINTABLE};
+use crate::view::Names;
 
 const HOSTNAME_BYTES_MAX: usize = 255;
 /// One label of a host name (RFC 1035 §2.3.4).
@@ -14,58 +13,27 @@ const LABEL_BYTES_MAX: usize = 63;
 const APP_NAME_BYTES_MAX: usize = 48;
 const PROC_ID_BYTES_MAX: usize = 128;
 
-/// The tags that header fields are made of.
-#[derive(Default)]
-pub(super) struct HeaderTags<'e> {
-    organization_name: Option<&'e str>,
-    space_name: Option<&'e str>,
-    app_name: Option<&'e str>,
-    source_type: Option<&'e str>,
-}
-
-impl<'e> HeaderTags<'e> {
-    /// Finds them in one pass, which is cheaper than four searches.
-    pub(super) fn of(tags: &'e BTreeMap<String, String>) -> Self {
-        let mut header_tags = Self::default();
-        for (name, value) in tags {
-            match name.as_str() {
-                "organization_name" => header_tags.organization_name = Some(value),
-                "space_name" => header_tags.space_name = Some(value),
-                "app_name" => header_tags.app_name = Some(value),
-                "source_type" => header_tags.source_type = Some(value),
-                _ => (),
-            }
-        }
-        header_tags
+/// Appends `org.space.app` when the tags name any of them, each empty when it is missing, and gives
+/// whether they did.
+pub(super) fn write_hostname(names: &Names<'_>, out: &mut Vec<u8>) -> bool {
+    let names = [names.organization, names.space, names.app];
+    if names == [None; 3] {
+        return false;
     }
-
-    /// The type of what wrote a log; empty when nothing says it.
-    pub(super) fn source_type(&self) -> &'e str {
-        self.source_type.unwrap_or_default()
-    }
-
-    /// Appends `org.space.app` when the tags name any of them, each empty when it is missing, and
-    /// gives whether they did.
-    pub(super) fn write_hostname(&self, out: &mut Vec<u8>) -> bool {
-        let names = [self.organization_name, self.space_name, self.app_name];
-        if names == [None; 3] {
-            return false;
+    for (index, name) in names.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b'.');
         }
-        for (index, name) in names.into_iter().enumerate() {
-            if index > 0 {
-                out.push(b'.');
-            }
-            write_label(name.unwrap_or_default(), out);
-        }
-        true
+        write_label(name.unwrap_or_default(), out);
     }
+    true
 }
 
 /// A drain's own host name as HOSTNAME: cut to 255 bytes, `-` when empty, `None` when it holds
 /// what HOSTNAME cannot.
 pub(super) fn drain_hostname(name: &str) -> Option<Vec<u8>> {
     let mut field = Vec::new();
-    write_cut(name, HOSTNAME_BYTES_MAX, &mut field);
+    write_cut(name.as_bytes(), HOSTNAME_BYTES_MAX, &mut field);
     bytes::all(&field, PRINTABLE).then_some(field)
 }
 
@@ -73,7 +41,7 @@ pub(super) fn drain_hostname(name: &str) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// `AppNameInvalid` unless every byte of it is printable ASCII.
-pub(super) fn write_app_name(source_id: &str, out: &mut Vec<u8>) -> Result<(), FormatLoss> {
+pub(super) fn write_app_name(source_id: &[u8], out: &mut Vec<u8>) -> Result<(), FormatLoss> {
     let start = out.len();
     write_cut(source_id, APP_NAME_BYTES_MAX, out);
     if bytes::all(&out[start..], PRINTABLE) {
@@ -91,8 +59,8 @@ pub(super) fn write_app_name(source_id: &str, out: &mut Vec<u8>) -> Result<(), F
 /// # Errors
 /// `ProcIdInvalid` unless what is left of the instance is printable ASCII.
 pub(super) fn write_log_proc_id(
-    source_type: &str,
-    instance_id: &str,
+    source_type: &[u8],
+    instance_id: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<(), FormatLoss> {
     let start = out.len();
@@ -111,7 +79,10 @@ pub(super) fn write_log_proc_id(
 ///
 /// # Errors
 /// `ProcIdInvalid` unless what is left of the instance is printable ASCII.
-pub(super) fn write_metric_proc_id(instance_id: &str, out: &mut Vec<u8>) -> Result<(), FormatLoss> {
+pub(super) fn write_metric_proc_id(
+    instance_id: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), FormatLoss> {
     let start = out.len();
     out.push(b'[');
     out.extend_from_slice(cut(instance_id, PROC_ID_BYTES_MAX));
@@ -129,13 +100,13 @@ fn end_proc_id(start: usize, out: &mut Vec<u8>) -> Result<(), FormatLoss> {
 }
 
 /// Cleaned first and cut after, so that a cut may leave a dash at the end.
-fn write_label(name: &str, out: &mut Vec<u8>) {
+fn write_label(name: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     write_cleaned(name, LABEL, out);
     out.truncate(start + LABEL_BYTES_MAX);
 }
 
-fn write_source_type(source_type: &str, out: &mut Vec<u8>) {
+fn write_source_type(source_type: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     write_cleaned(source_type, PRINTABLE, out);
     out[start..].make_ascii_uppercase();
@@ -143,10 +114,10 @@ fn write_source_type(source_type: &str, out: &mut Vec<u8>) {
 
 /// Appends `name` with a dash for each run of white space, without the bytes that are not of
 /// `class` and without dashes at its end. White space is what Go's `\s` matches: no vertical tab.
-fn write_cleaned(name: &str, class: u8, out: &mut Vec<u8>) {
+fn write_cleaned(name: &[u8], class: u8, out: &mut Vec<u8>) {
     let start = out.len();
-    if bytes::all(name.as_bytes(), class) {
-        out.extend_from_slice(name.as_bytes());
+    if bytes::all(name, class) {
+        out.extend_from_slice(name);
     } else {
         write_dashed(name, class, out);
     }
@@ -155,9 +126,9 @@ fn write_cleaned(name: &str, class: u8, out: &mut Vec<u8>) {
     out.truncate(out.len() - dash_count);
 }
 
-fn write_dashed(name: &str, class: u8, out: &mut Vec<u8>) {
+fn write_dashed(name: &[u8], class: u8, out: &mut Vec<u8>) {
     let mut is_after_space = false;
-    for byte in name.bytes() {
+    for byte in name.iter().copied() {
         let is_space = byte.is_ascii_whitespace();
         if is_space && !is_after_space {
             out.push(b'-');
@@ -168,7 +139,7 @@ fn write_dashed(name: &str, class: u8, out: &mut Vec<u8>) {
     }
 }
 
-fn write_cut(name: &str, bytes_max: usize, out: &mut Vec<u8>) {
+fn write_cut(name: &[u8], bytes_max: usize, out: &mut Vec<u8>) {
     if name.is_empty() {
         out.push(b'-');
     } else {
@@ -176,8 +147,8 @@ fn write_cut(name: &str, bytes_max: usize, out: &mut Vec<u8>) {
     }
 }
 
-fn cut(name: &str, bytes_max: usize) -> &[u8] {
-    &name.as_bytes()[..name.len().min(bytes_max)]
+fn cut(name: &[u8], bytes_max: usize) -> &[u8] {
+    &name[..name.len().min(bytes_max)]
 }
 
 #[cfg(test)]
@@ -189,13 +160,18 @@ mod tests {
     }
 
     fn hostname(pairs: &[(&str, &str)]) -> Option<String> {
-        let tags = pairs
-            .iter()
-            .map(|(name, value)| ((*name).into(), (*value).into()));
+        let named = |name: &str| {
+            let mut pairs = pairs.iter();
+            pairs.find_map(|pair| (pair.0 == name).then_some(pair.1.as_bytes()))
+        };
+        let names = Names {
+            organization: named("organization_name"),
+            space: named("space_name"),
+            app: named("app_name"),
+            source_type: None,
+        };
         let mut out = Vec::new();
-        HeaderTags::of(&tags.collect())
-            .write_hostname(&mut out)
-            .then(|| text(out))
+        write_hostname(&names, &mut out).then(|| text(out))
     }
 
     fn app(name: &str) -> String {
@@ -204,19 +180,19 @@ mod tests {
 
     fn app_name(source_id: &str) -> Result<String, FormatLoss> {
         let mut out = b"before ".to_vec();
-        write_app_name(source_id, &mut out)?;
+        write_app_name(source_id.as_bytes(), &mut out)?;
         Ok(text(out.split_off(7)))
     }
 
     fn log_proc_id(source_type: &str, instance_id: &str) -> Result<String, FormatLoss> {
         let mut out = b"before ".to_vec();
-        write_log_proc_id(source_type, instance_id, &mut out)?;
+        write_log_proc_id(source_type.as_bytes(), instance_id.as_bytes(), &mut out)?;
         Ok(text(out.split_off(7)))
     }
 
     fn metric_proc_id(instance_id: &str) -> Result<String, FormatLoss> {
         let mut out = b"before ".to_vec();
-        write_metric_proc_id(instance_id, &mut out)?;
+        write_metric_proc_id(instance_id.as_bytes(), &mut out)?;
         Ok(text(out.split_off(7)))
     }
 

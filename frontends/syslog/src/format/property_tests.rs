@@ -13,6 +13,7 @@ use proptest::sample::select;
 
 use super::strict_parser::{self, Element, Line};
 use super::{Format, FormatLoss};
+use hydrant_bindings::Framing;
 
 /// The tags that header fields are made of; a type is what every log has.
 const KNOWN_TAGS: &[&str] = &[
@@ -34,13 +35,13 @@ proptest! {
         before in vec(any::<u8>(), 0..9),
     ) {
         let mut out = before.clone();
-        match Format::new(&hostname, metadata).write(&envelope, &mut out) {
+        match Format::new(&hostname, metadata, Framing::default()).write_envelope(&envelope, &mut out) {
             Ok(line_count) => {
                 prop_assert_eq!(expected_loss(&hostname, metadata, &envelope), None);
                 prop_assert_eq!(&out[..before.len()], &before);
                 let lines = strict_parser::lines(&out[before.len()..]);
                 let lines = lines.map_err(TestCaseError::fail)?;
-                prop_assert_eq!(lines.len(), line_count);
+                prop_assert_eq!(lines.len(), line_count as usize);
                 prop_assert_eq!(lines, expected_lines(&hostname, metadata, &envelope));
             }
             Err(loss) => {

@@ -6,6 +6,7 @@ use hydrant_proto::v2::envelope::Message;
 use hydrant_proto::v2::{Counter, Envelope, Event, Gauge, GaugeValue, Log, Timer};
 
 use super::{Format, FormatLoss};
+use hydrant_bindings::Framing;
 
 fn log() -> Envelope {
     let log = Log {
@@ -80,12 +81,12 @@ fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 /// All lines with their counts, written by a drain without a hostname.
 fn written(envelope: &Envelope) -> String {
-    written_by(&Format::new("", true), envelope)
+    written_by(&Format::new("", true, Framing::default()), envelope)
 }
 
 fn written_by(format: &Format, envelope: &Envelope) -> String {
     let mut out = Vec::new();
-    format.write(envelope, &mut out).unwrap();
+    format.write_envelope(envelope, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -101,7 +102,7 @@ fn field(envelope: &Envelope, index: usize) -> String {
 /// The loss, after a check that what was in `out` before is all that is in it.
 fn loss(format: &Format, envelope: &Envelope) -> FormatLoss {
     let mut out = b"before".to_vec();
-    let loss = format.write(envelope, &mut out).unwrap_err();
+    let loss = format.write_envelope(envelope, &mut out).unwrap_err();
     assert_eq!(out, b"before");
     loss
 }
@@ -156,10 +157,10 @@ fn every_kind_has_its_element() {
 
 #[test]
 fn a_gauge_is_a_line_for_each_metric_in_order() {
-    let format = Format::new("", true);
+    let format = Format::new("", true, Framing::default());
     let mut out = b"before".to_vec();
     let envelope = gauge(&[("b", 2.0), ("B", 1.0), ("a", 3.0)]);
-    assert_eq!(format.write(&envelope, &mut out), Ok(3));
+    assert_eq!(format.write_envelope(&envelope, &mut out), Ok(3));
     let text = String::from_utf8(out).unwrap();
     let names: Vec<&str> = text
         .split("name=\"")
@@ -168,7 +169,7 @@ fn a_gauge_is_a_line_for_each_metric_in_order() {
         .collect();
     assert_eq!(names, ["B", "a", "b"]);
     assert!(text.starts_with("before87 <14>1 "));
-    assert_eq!(format.write(&gauge(&[]), &mut Vec::new()), Ok(0));
+    assert_eq!(format.write_envelope(&gauge(&[]), &mut Vec::new()), Ok(0));
 }
 
 #[test]
@@ -188,7 +189,7 @@ fn priority_is_by_the_type_of_the_log() {
 
 #[test]
 fn hostname_is_the_drains_unless_tags_name_the_app() {
-    let format = Format::new("drain.example", true);
+    let format = Format::new("drain.example", true, Framing::default());
     assert!(written_by(&format, &log()).contains("+00:00 drain.example app "));
     let tagged = Envelope {
         tags: tags(&[("space_name", "s")]),
@@ -199,7 +200,7 @@ fn hostname_is_the_drains_unless_tags_name_the_app() {
 
 #[test]
 fn a_bad_hostname_is_a_loss_only_where_it_is_used() {
-    let format = Format::new("a b", true);
+    let format = Format::new("a b", true, Framing::default());
     assert_eq!(loss(&format, &log()), FormatLoss::HostnameInvalid);
     let tagged = Envelope {
         tags: tags(&[("app_name", "a")]),
@@ -215,14 +216,14 @@ fn a_bad_source_id_is_a_loss() {
         ..log()
     };
     assert_eq!(
-        loss(&Format::new("", true), &envelope),
+        loss(&Format::new("", true, Framing::default()), &envelope),
         FormatLoss::AppNameInvalid
     );
 }
 
 #[test]
 fn proc_id_must_be_printable() {
-    let format = Format::new("", true);
+    let format = Format::new("", true, Framing::default());
     for envelope in [log(), counter(), gauge(&[("a", 1.0), ("b", 2.0)])] {
         for instance_id in ["a b", "é", "\n"] {
             let envelope = Envelope {
@@ -251,7 +252,7 @@ fn tags_are_sorted_and_escaped() {
 
 #[test]
 fn tags_must_have_names_of_parameters() {
-    let format = Format::new("", true);
+    let format = Format::new("", true, Framing::default());
     for name in ["a b", "a=b", "a]", "a\"", "é", "\u{7f}", "\n"] {
         for envelope in [log(), counter()] {
             let envelope = Envelope {
@@ -260,7 +261,8 @@ fn tags_must_have_names_of_parameters() {
             };
             assert_eq!(loss(&format, &envelope), FormatLoss::ParamNameInvalid);
             assert_eq!(
-                Format::new("", false).write(&envelope, &mut Vec::new()),
+                Format::new("", false, Framing::default())
+                    .write_envelope(&envelope, &mut Vec::new()),
                 Ok(1)
             );
         }
@@ -275,7 +277,7 @@ fn tags_must_have_names_of_parameters() {
 
 #[test]
 fn without_metadata_only_the_element_of_tags_is_left_out() {
-    let format = Format::new("", false);
+    let format = Format::new("", false, Framing::default());
     let pairs = [("app_name", "a"), ("source_type", "app")];
     let envelope = Envelope {
         tags: tags(&pairs),
@@ -312,8 +314,8 @@ fn payloads_lose_nuls_and_end_in_one_line_feed_of_ours() {
 #[test]
 fn payloads_need_not_be_text() {
     let mut out = Vec::new();
-    Format::new("", true)
-        .write(&log_of(b"\xff\xfe"), &mut out)
+    Format::new("", true, Framing::default())
+        .write_envelope(&log_of(b"\xff\xfe"), &mut out)
         .unwrap();
     assert!(out.ends_with(b" - - \xff\xfe\n"));
 }
@@ -327,7 +329,7 @@ fn octet_counts_are_exact_at_every_width() {
         let mut out = b"before".to_vec();
         let payload = vec![b'x'; length - empty];
         assert_eq!(
-            Format::new("", true).write(&log_of(&payload), &mut out),
+            Format::new("", true, Framing::default()).write_envelope(&log_of(&payload), &mut out),
             Ok(1)
         );
         let start = format!("before{length} <14>1 ");
@@ -343,7 +345,7 @@ fn an_envelope_without_a_message_is_a_loss() {
         ..log()
     };
     assert_eq!(
-        loss(&Format::new("", true), &envelope),
+        loss(&Format::new("", true, Framing::default()), &envelope),
         FormatLoss::NoMessage
     );
 }

@@ -1,10 +1,9 @@
 //! STRUCTURED-DATA (RFC 5424 §6.3): elements under Cloud Foundry's enterprise number 47450.
 
-use std::collections::BTreeMap;
-
 use super::FormatLoss;
 use super::bytes::{self, SD_NAME, UNESCAPED};
 use super::number::{write_float, write_signed, write_unsigned};
+use hydrant_feed::wire::sorted::Sorted;
 
 /// An element that is being written. `close` ends it.
 #[must_use = "an element is well formed only once it is closed"]
@@ -21,23 +20,23 @@ impl<'o> Element<'o> {
     }
 
     /// A parameter whose value is text; `name` must be a valid SD-NAME.
-    pub(super) fn text(self, name: &str, value: &str) -> Self {
-        self.param(name, |out| write_escaped(value.as_bytes(), out))
+    pub(super) fn text(self, name: &str, value: &[u8]) -> Self {
+        self.param(name.as_bytes(), |out| write_escaped(value, out))
     }
 
     /// A parameter whose value is a decimal number.
     pub(super) fn unsigned(self, name: &str, value: u64) -> Self {
-        self.param(name, |out| write_unsigned(value, out))
+        self.param(name.as_bytes(), |out| write_unsigned(value, out))
     }
 
     /// A parameter whose value is a decimal number that may be negative.
     pub(super) fn signed(self, name: &str, value: i64) -> Self {
-        self.param(name, |out| write_signed(value, out))
+        self.param(name.as_bytes(), |out| write_signed(value, out))
     }
 
     /// A parameter whose value is a floating-point number.
     pub(super) fn float(self, name: &str, value: f64) -> Self {
-        self.param(name, |out| write_float(value, out))
+        self.param(name.as_bytes(), |out| write_float(value, out))
     }
 
     /// Ends the element.
@@ -45,9 +44,9 @@ impl<'o> Element<'o> {
         self.out.push(b']');
     }
 
-    fn param(self, name: &str, write_value: impl FnOnce(&mut Vec<u8>)) -> Self {
+    fn param(self, name: &[u8], write_value: impl FnOnce(&mut Vec<u8>)) -> Self {
         self.out.push(b' ');
-        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(name);
         self.out.extend_from_slice(b"=\"");
         write_value(self.out);
         self.out.push(b'"');
@@ -61,19 +60,16 @@ impl<'o> Element<'o> {
 /// # Errors
 /// `ParamNameInvalid` when the name of a tag is no SD-NAME. Of RFC 5424's rules for one, its
 /// length (1 to 32) is not kept: upstream sends the shorter and the longer too.
-pub(super) fn write_tags(
-    tags: &BTreeMap<String, String>,
-    out: &mut Vec<u8>,
-) -> Result<(), FormatLoss> {
+pub(super) fn write_tags(tags: &Sorted<'_, &[u8]>, out: &mut Vec<u8>) -> Result<(), FormatLoss> {
     if tags.is_empty() {
         return Ok(());
     }
     let mut element = Element::open("tags@47450", out);
-    for (name, value) in tags {
-        if !bytes::all(name.as_bytes(), SD_NAME) {
+    for (name, value) in tags.iter() {
+        if !bytes::all(name, SD_NAME) {
             return Err(FormatLoss::ParamNameInvalid);
         }
-        element = element.text(name, value);
+        element = element.param(name, |out| write_escaped(value, out));
     }
     element.close();
     Ok(())

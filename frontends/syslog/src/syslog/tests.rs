@@ -1,14 +1,15 @@
 //! The worker with real sockets: receivers are threads on loopback, ports the kernel's choice.
 
 use super::*;
-use bytesize::ByteSize;
+use crate::config::DrainConfig;
 use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::counters::LaneCounter;
 use hydrant_engine::decode;
 use hydrant_engine::lanes::{Lanes as ShardLanes, connect};
 use hydrant_engine::record::{SourceRule, Version, source_hash};
-use hydrant_engine::route::Routes;
+use hydrant_engine::route::{Demand, Routes};
 use hydrant_feed::counters::{FeedCounter, SessionCounter};
+use hydrant_feed::session::SessionState;
 use hydrant_proto::v2::envelope::Message;
 use hydrant_proto::v2::{Envelope, Gauge, GaugeValue, Log};
 use prost::Message as _;
@@ -42,12 +43,13 @@ impl Rig {
         let config = SyslogConfig {
             drains: drains.to_vec(),
             outbox_bytes,
+            ..Default::default()
         };
         let mut readers = [LaneReader::new().unwrap()];
         let shard = connect(&mut readers, LANE_BYTES);
         let [reader] = readers;
         let cells = [reader.demand()];
-        let syslog = start_with(&config, reader, None, patience).unwrap();
+        let syslog = start_with(&config, vec![(reader, None)], None, patience).unwrap();
         Self {
             shard,
             routes: Routes::new(&cells),
@@ -72,14 +74,14 @@ impl Rig {
     }
 
     fn session(&self, drain: usize) -> Arc<SessionState> {
-        self.syslog.state.sessions()[drain].clone()
+        self.syslog.states()[0].sessions()[drain].clone()
     }
 
     /// Ends the shard and joins the worker.
     fn end(self, deadline: Duration) -> Ended {
         let lanes = self.shard.states();
         assert_eq!(lanes[0].counters.get(LaneCounter::Full), 0);
-        let state = self.syslog.state();
+        let state = self.syslog.states().remove(0);
         drop(self.shard);
         let outcome = self.syslog.join(deadline);
         Ended { state, outcome }
@@ -420,7 +422,7 @@ fn what_waits_at_the_end_is_written_even_to_a_drain_that_is_not_there_yet() {
     let session = rig.session(0);
     wait_until("a retry", || session.note().contains("retry in"));
     drop(rig.shard);
-    let state = rig.syslog.state();
+    let state = rig.syslog.states().remove(0);
     let joined = in_background(move || rig.syslog.join(PATIENTLY));
     socket.listen(8).unwrap();
     let received = receive(socket.into());
@@ -526,12 +528,13 @@ fn a_worker_that_cannot_start_says_why() {
             }],
             ..Default::default()
         };
-        start(&config, LaneReader::new().unwrap(), core).map(|syslog| syslog.state().core)
+        let workers = vec![(LaneReader::new().unwrap(), core)];
+        start(&config, workers, None).map(|syslog| syslog.states()[0].core)
     };
     let error = try_start("syslog://h", None).unwrap_err().to_string();
     assert!(error.starts_with("syslog.drains[0].url: "), "{error}");
     let error = try_start("syslog://h:1", Some(1023)).unwrap_err();
-    assert!(matches!(error, StartError::Thread(_)), "{error}");
+    assert!(matches!(error, StartError::Ring(_)), "{error}");
     let core = hydrant_engine::config::available_cores()[0];
     assert_eq!(try_start("syslog://h:1", Some(core)).unwrap(), Some(core));
 }
@@ -545,7 +548,7 @@ fn a_drains_app_is_demanded_by_its_hash() {
     };
     let reader = LaneReader::new().unwrap();
     let demand = reader.demand();
-    let syslog = start(&config, reader, None).unwrap();
+    let syslog = start(&config, vec![(reader, None)], None).unwrap();
     let timers = hydrant_engine::record::KindSet::of(&[hydrant_engine::record::Kind::Timer]);
     let expected = Demand::none().with_source(source_hash(b"a"), timers);
     assert_eq!(*demand.current(), expected);

@@ -2,13 +2,13 @@
 
 use std::cmp::Ordering;
 
-/// Entries that a map may have here. Insertion sort suits the few that envelopes have, not the
-/// thousands that fit into a frame.
+/// Entries that a map may have here if they do not come in order. Insertion sort suits the few that
+/// envelopes have, not the thousands that fit into a frame.
 const ENTRIES_MAX: usize = 64;
 
 /// A map whose keys are texts of an envelope. **Invariant: keys rise.**
 #[derive(Debug)]
-pub(super) struct Sorted<'e, V> {
+pub struct Sorted<'e, V> {
     entries: Vec<Entry<'e, V>>,
 }
 
@@ -29,9 +29,10 @@ impl<V> Default for Sorted<'_, V> {
 }
 
 impl<'e, V: Copy> Sorted<'e, V> {
-    /// Puts an entry in; of two with the same key the later one counts. `None`: there are too many.
+    /// Puts an entry in; of two with the same key the later one counts. `None`: there
+    /// are too many, and not in order.
     #[inline]
-    pub(super) fn insert(&mut self, key: &'e [u8], value: V) -> Option<()> {
+    pub fn insert(&mut self, key: &'e [u8], value: V) -> Option<()> {
         let start = start(key);
         let entry = Entry { start, key, value };
         let mut place = self.entries.len();
@@ -45,19 +46,30 @@ impl<'e, V: Copy> Sorted<'e, V> {
                 Ordering::Less => place = before,
             }
         }
-        if self.entries.len() == ENTRIES_MAX {
+        if place < self.entries.len() && self.entries.len() >= ENTRIES_MAX {
             return None;
         }
         self.entries.insert(place, entry);
         Some(())
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> Option<V> {
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The value of this key.
+    pub fn get(&self, key: &[u8]) -> Option<V> {
         self.place(key).map(|place| self.entries[place].value)
     }
 
     /// The value, which is gone afterwards.
-    pub(super) fn take(&mut self, key: &[u8]) -> Option<V> {
+    pub fn take(&mut self, key: &[u8]) -> Option<V> {
         self.place(key)
             .map(|place| self.entries.remove(place).value)
     }
@@ -71,13 +83,13 @@ impl<'e, V: Copy> Sorted<'e, V> {
 
     /// Keys and values in order.
     #[inline]
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&'e [u8], V)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&'e [u8], V)> {
         self.entries.iter().map(|entry| (entry.key, entry.value))
     }
 
     /// The same memory without entries, for another envelope's.
     #[inline]
-    pub(super) fn recycle<'n, W>(mut self) -> Sorted<'n, W> {
+    pub fn recycle<'n, W>(mut self) -> Sorted<'n, W> {
         self.entries.clear();
         // The standard library collects into the memory that it takes from, if the types fit.
         let entries = self.entries.into_iter().map_while(|_| None).collect();
@@ -138,6 +150,7 @@ mod tests {
     #[test]
     fn there_are_only_so_many() {
         let keys: Vec<_> = (0..=u8::try_from(ENTRIES_MAX).unwrap())
+            .rev()
             .map(|key| [key])
             .collect();
         let mut sorted = Sorted::default();
@@ -145,8 +158,9 @@ mod tests {
             .iter()
             .filter(|key| sorted.insert(&key[..], ()).is_some());
         assert_eq!(inserted.count(), ENTRIES_MAX);
-        // One that is there may come again.
+        // One that is there may come again, and the last of all at any time.
         assert_eq!(sorted.insert(&keys[0], ()), Some(()));
+        assert_eq!(sorted.insert(&[u8::MAX], ()), Some(()));
     }
 
     #[test]

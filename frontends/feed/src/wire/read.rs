@@ -1,26 +1,28 @@
-//! A cursor over the fields of a protobuf message, as far as a conversion without objects goes:
-//! what it does not take is left to the conversion with objects.
+//! A cursor over the fields of a protobuf message, as far as reading without objects goes: what it does
+//! not take is left to who reads with objects.
 
 /// What is left of a message. Everything it gives is `None` where the bytes end too soon.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reader<'e>(&'e [u8]);
+pub struct Reader<'e>(&'e [u8]);
 
 impl<'e> Reader<'e> {
-    pub(super) const fn new(message: &'e [u8]) -> Self {
+    /// All of a message.
+    pub const fn new(message: &'e [u8]) -> Self {
         Self(message)
     }
 
     /// The next field's key, `None` at the end. One of two bytes or more looks like a field that
     /// nobody knows.
     #[inline(always)]
-    pub(super) fn key(&mut self) -> Option<u8> {
+    pub fn key(&mut self) -> Option<u8> {
         let (key, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*key)
     }
 
+    /// A number.
     #[inline(always)]
-    pub(super) fn varint(&mut self) -> Option<u64> {
+    pub fn varint(&mut self) -> Option<u64> {
         match self.0.split_first() {
             Some((byte, rest)) if *byte < 0x80 => {
                 self.0 = rest;
@@ -46,7 +48,7 @@ impl<'e> Reader<'e> {
 
     /// A number that is only passed on. `None` also if it takes more bytes than it has to.
     #[inline(always)]
-    pub(super) fn number(&mut self) -> Option<Number<'e>> {
+    pub fn number(&mut self) -> Option<Number<'e>> {
         let end = self.0.iter().take(10).position(|byte| *byte < 0x80)?;
         let (number, rest) = self.0.split_at(end + 1);
         match number {
@@ -60,15 +62,16 @@ impl<'e> Reader<'e> {
 
     /// A field of bytes, a text or a message.
     #[inline(always)]
-    pub(super) fn bytes(&mut self) -> Option<&'e [u8]> {
+    pub fn bytes(&mut self) -> Option<&'e [u8]> {
         let length = usize::try_from(self.varint()?).ok()?;
         let (bytes, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(bytes)
     }
 
+    /// A number of eight bytes.
     #[inline(always)]
-    pub(super) fn double(&mut self) -> Option<f64> {
+    pub fn double(&mut self) -> Option<f64> {
         let (bytes, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(f64::from_le_bytes(*bytes))
@@ -77,11 +80,18 @@ impl<'e> Reader<'e> {
 
 /// A number as the varint that it is on the wire, as short as can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Number<'e>(&'e [u8]);
+pub struct Number<'e>(&'e [u8]);
 
 impl<'e> Number<'e> {
-    pub(super) const fn varint(self) -> &'e [u8] {
+    /// As it is on the wire.
+    pub const fn varint(self) -> &'e [u8] {
         self.0
+    }
+
+    /// What it says. A signed number has the same bits.
+    #[inline]
+    pub fn value(self) -> u64 {
+        Reader(self.0).varint().unwrap_or_default()
     }
 }
 
@@ -91,12 +101,18 @@ impl Default for Number<'_> {
     }
 }
 
-/// The keys of the first fields of a message, by their type.
-pub(super) const BYTES_1: u8 = 1 << 3 | 2;
-pub(super) const BYTES_2: u8 = 2 << 3 | 2;
-pub(super) const VARINT_2: u8 = 2 << 3;
-pub(super) const VARINT_3: u8 = 3 << 3;
-pub(super) const DOUBLE_2: u8 = 2 << 3 | 1;
+// The keys of the first fields of a message, by their type.
+
+/// Bytes, a text or a message in the first field.
+pub const BYTES_1: u8 = 1 << 3 | 2;
+/// The same in the second.
+pub const BYTES_2: u8 = 2 << 3 | 2;
+/// A number in the second field.
+pub const VARINT_2: u8 = 2 << 3;
+/// The same in the third.
+pub const VARINT_3: u8 = 3 << 3;
+/// A number of eight bytes in the second field.
+pub const DOUBLE_2: u8 = 2 << 3 | 1;
 
 #[cfg(test)]
 mod tests {
@@ -119,6 +135,7 @@ mod tests {
             prop_assert_eq!(reader.0, &after[..]);
             let mut reader = Reader::new(&bytes);
             let number = reader.number().map(Number::varint);
+            prop_assert_eq!(Reader::new(&bytes).number().map(Number::value), Some(value >> bits));
             prop_assert_eq!(number, Some(&bytes[..bytes.len() - after.len()]));
             prop_assert_eq!(reader.0, &after[..]);
         }

@@ -1,0 +1,158 @@
+//! The frontend as others see it: starting its workers, looking at them, and waiting for their end.
+
+use crate::config::{ConfigError, SyslogConfig};
+use crate::delivery::Patience;
+use crate::limits::JOIN_GRACE_MS;
+use crate::worker::{Changes, Parts};
+use bytesize::ByteSize;
+use hydrant_engine::lanes::LaneReader;
+use hydrant_feed::session::FrontendState;
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Why the workers did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A worker's thread cannot be had.
+    #[error("cannot start a syslog worker: {0}")]
+    Thread(io::Error),
+    /// There is no core, no io_uring or no epoll for one.
+    #[error("a syslog worker gets no core or no io_uring: {0}")]
+    Ring(io::Error),
+}
+
+/// What a worker reads, and the core that it is pinned to if there is one.
+pub type WorkerParts = (LaneReader, Option<usize>);
+
+/// The running workers. They end by themselves when every shard is gone and what was left is
+/// written; until they are joined there is no limit to how long that may take. Dropped, they do not
+/// wait: what cannot be written at once is lost then, and counted.
+#[derive(Debug)]
+pub struct Syslog {
+    workers: Vec<Handle>,
+    deadline: watch::Sender<Option<Instant>>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    state: Arc<FrontendState>,
+    outcome: mpsc::Receiver<io::Result<()>>,
+}
+
+/// Starts a worker for each of `workers`, and publishes what their drains want: those of the config,
+/// and those of `changes` as they come and go. A drain is served by one worker.
+///
+/// # Errors
+/// `StartError`, naming the key or what the kernel said. Workers that have started end by themselves.
+pub fn start(
+    config: &SyslogConfig,
+    workers: Vec<WorkerParts>,
+    changes: Option<&Changes>,
+) -> Result<Syslog, StartError> {
+    start_with(config, workers, changes, Patience::of(config))
+}
+
+pub(crate) fn start_with(
+    config: &SyslogConfig,
+    workers: Vec<WorkerParts>,
+    changes: Option<&Changes>,
+    patience: Patience,
+) -> Result<Syslog, StartError> {
+    config.check()?;
+    let fixed: Arc<[_]> = config.bindings()?.into();
+    let (deadline, receiver) = watch::channel(None);
+    let worker_count = workers.len();
+    let start = |(index, (reader, core)): (usize, WorkerParts)| {
+        let state = Arc::new(FrontendState::of_worker("syslog", index, core));
+        let outcome = spawn(Parts {
+            reader,
+            core,
+            state: state.clone(),
+            place: (index, worker_count),
+            fixed: fixed.clone(),
+            changes: changes.cloned(),
+            outbox_bytes: in_memory(config.outbox_bytes),
+            outboxes_bytes: in_memory(config.outboxes_bytes) / worker_count,
+            metadata: config.metadata,
+            patience,
+            deadline: receiver.clone(),
+        })?;
+        Ok(Handle { state, outcome })
+    };
+    let workers = workers.into_iter().enumerate().map(start);
+    let workers = workers.collect::<Result<_, StartError>>()?;
+    Ok(Syslog { workers, deadline })
+}
+
+impl Syslog {
+    /// What anybody may see of the workers, also after their end.
+    pub fn states(&self) -> Vec<Arc<FrontendState>> {
+        let workers = self.workers.iter();
+        workers.map(|worker| worker.state.clone()).collect()
+    }
+
+    /// Waits until the workers have ended, which they do when every shard is gone. What is not
+    /// written within `deadline` is lost as `session_gone`.
+    ///
+    /// # Errors
+    /// A worker failed while it ran, or has not ended: then a shard is still there.
+    pub fn join(self, deadline: Duration) -> io::Result<()> {
+        let until = Instant::now() + deadline + Duration::from_millis(JOIN_GRACE_MS);
+        self.deadline.send_replace(Some(Instant::now() + deadline));
+        let ended = self.workers.iter().map(|worker| worker.ended(until));
+        ended.fold(Ok(()), io::Result::and)
+    }
+}
+
+impl Handle {
+    fn ended(&self, until: Instant) -> io::Result<()> {
+        let left = until.saturating_duration_since(Instant::now());
+        // Not the thread itself: a name that is being resolved would keep it, and us.
+        match self.outcome.recv_timeout(left) {
+            Ok(outcome) => outcome,
+            Err(mpsc::RecvTimeoutError::Timeout) => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "a syslog worker has not ended",
+            )),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                Err(io::Error::other("a syslog worker panicked"))
+            }
+        }
+    }
+}
+
+fn in_memory(bytes: ByteSize) -> usize {
+    usize::try_from(bytes.as_u64()).unwrap_or(usize::MAX)
+}
+
+/// Starts a worker's thread and waits until it stands. What comes back says how it ended.
+fn spawn(parts: Parts) -> Result<mpsc::Receiver<io::Result<()>>, StartError> {
+    let (report, started) = mpsc::channel();
+    let (ended, outcome) = mpsc::channel();
+    let name = parts.state.name();
+    let run = move || match parts.build() {
+        Ok((runtime, worker)) => {
+            report.send(Ok(())).ok();
+            // Said before the runtime goes, which may have to wait for a name to be resolved.
+            ended.send(runtime.block_on(worker.run())).ok();
+        }
+        Err(error) => report.send(Err(error)).unwrap_or_default(),
+    };
+    let thread = thread::Builder::new().name(name);
+    thread.spawn(run).map_err(StartError::Thread)?;
+    match started.recv() {
+        Ok(Ok(())) => Ok(outcome),
+        Ok(Err(error)) => Err(StartError::Ring(error)),
+        Err(_) => Err(StartError::Thread(io::Error::other("its thread died"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;
