@@ -13,11 +13,17 @@ pub mod certificates;
 
 pub mod counts;
 
+pub mod drains;
+
 pub mod balance;
 
 pub mod wire;
 
+pub mod reading;
+
 pub mod bare_websocket;
+
+pub mod bare_syslog;
 
 pub mod bare;
 

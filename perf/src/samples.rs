@@ -98,6 +98,12 @@ pub fn app_guid(app: usize) -> String {
     format!("{app:08x}-5c1f-4c0e-9d64-0242ac11{:04x}", app & 0xffff)
 }
 
+/// The number of the app with this GUID, if it is one of ours.
+pub fn app_of_guid(guid: &str) -> Option<usize> {
+    let app = usize::from_str_radix(guid.get(..8)?, 16).ok()?;
+    (app_guid(app) == guid).then_some(app)
+}
+
 fn line(bytes: usize) -> Vec<u8> {
     const TEXT: &[u8] = b"GET /v1/orders/4711 200 12ms trace=8f3a1c user=anonymous cache=hit - ";
     TEXT.iter().copied().cycle().take(bytes).collect()
@@ -224,6 +230,15 @@ mod tests {
             assert!(envelope.has_event);
             assert_eq!(envelope.timestamp, FIRST_TIMESTAMP + 9);
         }
+    }
+
+    #[test]
+    fn an_app_is_known_by_its_guid() {
+        for app in [0, 9, 70_000] {
+            assert_eq!(app_of_guid(&app_guid(app)), Some(app));
+        }
+        let foreign = ["", "0000000", "00000001-5c1f-4c0e-9d64-0242ac110002"];
+        assert_eq!(foreign.map(app_of_guid), [None; 3]);
     }
 
     #[test]

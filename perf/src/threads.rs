@@ -58,6 +58,25 @@ pub fn time_of_process(id: u32) -> io::Result<ThreadTime> {
     Ok(sum)
 }
 
+/// Bytes of memory that a process has now (`VmRSS`). What the kernel holds for its sockets is not in it.
+///
+/// # Errors
+/// If there is no such process.
+pub fn resident_bytes_of_process(id: u32) -> io::Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{id}/status"))?;
+    parse_resident(&text).ok_or_else(|| {
+        let problem = format!("/proc/{id}/status does not say how much memory it has");
+        io::Error::new(io::ErrorKind::InvalidData, problem)
+    })
+}
+
+fn parse_resident(status: &str) -> Option<u64> {
+    let mut lines = status.lines();
+    let value = lines.find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
 /// Nanoseconds that a core has had nothing to do since the system's start, to 10 ms.
 ///
 /// # Errors
@@ -136,6 +155,15 @@ mod tests {
         assert_eq!(parse_idle(stat, 2), None);
         let error = idle_ns_of_core(usize::MAX).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_process_has_memory() {
+        let own = resident_bytes_of_process(std::process::id()).unwrap();
+        assert!(own > 100_000, "{own}");
+        let status = "VmSize:\t 9 kB\nVmRSS:\t    12 kB\n";
+        assert_eq!(parse_resident(status), Some(12 * 1024));
+        assert_eq!(parse_resident("VmSize:\t 9 kB\n"), None);
     }
 
     #[test]

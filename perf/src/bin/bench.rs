@@ -11,6 +11,7 @@ use hydrant_perf::load::{self, LoadConfig};
 use hydrant_perf::receiver::Placement;
 use hydrant_perf::report::{Results, table};
 use hydrant_perf::scenario::Scenario;
+use hydrant_perf::syslog::SyslogBench;
 use hydrant_perf::websocket::WebsocketBench;
 use std::error::Error;
 use std::fs::OpenOptions;
@@ -45,6 +46,8 @@ enum Part {
     Grpc(GrpcBench),
     /// gRPC in and WebSocket out, beside a bare server that only writes ready frames
     Websocket(WebsocketBench),
+    /// gRPC in and syslog out, beside a bare server that only writes ready lines
+    Syslog(SyslogBench),
     /// A server of a run, in a process of its own
     #[command(hide = true)]
     Serve(ServeConfig),
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         Some(Part::Load(config)) => send(config),
         Some(Part::Grpc(bench)) => grpc(bench),
         Some(Part::Websocket(bench)) => websocket(bench),
+        Some(Part::Syslog(bench)) => syslog(bench),
         Some(Part::Serve(config)) => server::run(config, io::stdin(), io::stdout()),
         None => line.bench.measure(),
     };
@@ -111,6 +115,11 @@ fn grpc(bench: &GrpcBench) -> Result<(), Box<dyn Error>> {
 }
 
 fn websocket(bench: &WebsocketBench) -> Result<(), Box<dyn Error>> {
+    let all = bench.measure(two_cores(), &mut io::stdout())?;
+    record(bench.options.json.as_deref(), &all)
+}
+
+fn syslog(bench: &SyslogBench) -> Result<(), Box<dyn Error>> {
     let all = bench.measure(two_cores(), &mut io::stdout())?;
     record(bench.options.json.as_deref(), &all)
 }

@@ -1,6 +1,7 @@
 //! Whether what was sent is what was received and what was lost, to one envelope.
 
 use super::counts::Counts;
+use super::drains::Health;
 
 /// What a reader asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,38 @@ const SHARE_MIN: f64 = 100.0;
 /// differences.
 const STARVING: f64 = 0.5;
 
+/// What is to be known of drains beside what was read from the healthy ones, the only ones that
+/// stand among the groups.
+#[derive(Clone, Debug, Default)]
+pub struct DrainAccounts {
+    /// Envelopes sent for drains that nobody reads from.
+    pub unread_expected: u64,
+    /// Lines that black holes had taken, found in them after the server's end.
+    pub found: u64,
+    /// What the operator's endpoint said of them when everything that could had come to rest, as
+    /// [`Drains::standing`](super::drains::Drains::standing) gives it.
+    pub standing: Counts,
+}
+
+impl DrainAccounts {
+    /// A count of the drains of this health.
+    pub fn get(&self, health: Health, name: &str) -> u64 {
+        self.standing.get(&format!("{}.{name}", health.name()))
+    }
+
+    /// What drains of this health lost, by name.
+    pub fn losses(&self, health: Health) -> impl Iterator<Item = (&str, u64)> {
+        let prefix = format!("{}.lost.", health.name());
+        let all = self.standing.all();
+        all.filter_map(move |(name, count)| Some((name.strip_prefix(&prefix)?, count)))
+    }
+
+    /// All that drains of this health lost.
+    pub fn lost(&self, health: Health) -> u64 {
+        self.losses(health).map(|(_, count)| count).sum()
+    }
+}
+
 /// All accounts of a run, after everything has come to rest.
 #[derive(Clone, Debug)]
 pub struct Accounts {
@@ -57,6 +90,8 @@ pub struct Accounts {
     pub groups: Vec<GroupTotal>,
     /// The server's own.
     pub counts: Counts,
+    /// Those of its drains, if it has any and keeps accounts.
+    pub drains: Option<DrainAccounts>,
 }
 
 impl Accounts {
@@ -81,7 +116,7 @@ impl Accounts {
         if self.has_ledger {
             self.check_server(&mut faults);
         }
-        let is_lossless = self.counts.losses().next().is_none();
+        let is_lossless = self.is_lossless();
         for group in &self.groups {
             let GroupTotal {
                 wanted, expected, ..
@@ -98,6 +133,14 @@ impl Accounts {
         faults.0
     }
 
+    /// Whether readers lost nothing. What drains lose that nobody reads from is expected.
+    fn is_lossless(&self) -> bool {
+        match &self.drains {
+            None => self.counts.losses().next().is_none(),
+            Some(drains) => self.counts.lane_full() + drains.lost(Health::Healthy) == 0,
+        }
+    }
+
     fn check_server(&self, faults: &mut Faults) {
         let get = |name| self.counts.get(name);
         faults.unless_equal("the ledger's faults, and none", get("faults"), 0);
@@ -106,9 +149,36 @@ impl Accounts {
         faults.unless_equal("sent and decoded", self.sent, get("decoded"));
         let settled = get("delivered") + self.counts.session_losses();
         faults.unless_equal("selected and delivered or lost", get("selected"), settled);
-        let received = self.received();
+        let found = self.drains.as_ref().map_or(0, |drains| drains.found);
+        let received = self.received() + found;
         faults.unless_equal("delivered and received", get("delivered"), received);
         self.check_lanes(faults);
+        if let Some(drains) = &self.drains {
+            self.check_drains(drains, faults);
+        }
+    }
+
+    /// The operator's endpoint has said the same, and more of each.
+    fn check_drains(&self, drains: &DrainAccounts, faults: &mut Faults) {
+        for health in Health::ALL {
+            let get = |name| drains.get(health, name);
+            let settled = get("delivered") + drains.lost(health) + get("waiting");
+            let what = format!(
+                "{} drains, selected and delivered, lost or waiting",
+                health.name()
+            );
+            faults.unless_equal(&what, get("selected"), settled);
+        }
+        let healthy = |name| drains.get(Health::Healthy, name);
+        let received = self.received();
+        faults.unless_equal(
+            "delivered to healthy drains",
+            healthy("delivered"),
+            received,
+        );
+        faults.unless_equal("waiting for them, and nothing", healthy("waiting"), 0);
+        let to_dead = drains.get(Health::Dead, "delivered");
+        faults.unless_equal("delivered to the dead, and nothing", to_dead, 0);
     }
 
     /// A record that found the lane full is missed by every firehose, and by the reader of its app
@@ -120,7 +190,8 @@ impl Accounts {
         let least = lane_full * firehoses as u64;
         let has_apps = firehoses < self.groups.len();
         let most = least + if has_apps { lane_full } else { 0 };
-        let (expected, selected) = (self.expected(), self.counts.get("selected"));
+        let unread = self.drains.as_ref().map_or(0, |one| one.unread_expected);
+        let (expected, selected) = (self.expected() + unread, self.counts.get("selected"));
         let missing = i128::from(expected) - i128::from(selected);
         if !(i128::from(least)..=i128::from(most)).contains(&missing) {
             faults.0.push(format!(
@@ -168,6 +239,7 @@ mod tests {
             sent: 100,
             groups: vec![firehose(vec![50, 40]), app],
             counts: counts.parse().unwrap(),
+            drains: None,
         }
     }
 
@@ -213,10 +285,82 @@ mod tests {
             sent: 100,
             groups: vec![firehose(vec![50, 40])],
             counts: Counts::default(),
+            drains: None,
         };
         assert!(accounts.faults()[0].contains("100 ≠ 90"));
         accounts.groups[0].received[1] = 50;
         assert_eq!(accounts.faults(), [""; 0]);
+    }
+
+    /// Sixty sent for a healthy drain, twenty for a dead one and twenty for a black hole, which had
+    /// taken seven, of which three only at the end.
+    fn drain_accounts() -> Accounts {
+        let standing = "healthy.selected=60 healthy.delivered=60 dead.selected=20 \
+                        dead.lost.outbox_full=15 dead.waiting=5 black_hole.selected=20 \
+                        black_hole.delivered=4 black_hole.waiting=16";
+        let counts = "received=100 decoded=100 selected=100 delivered=67 session.outbox_full=15 \
+                      session.session_gone=18 waiting=0 faults=0";
+        Accounts {
+            has_ledger: true,
+            sent: 100,
+            groups: vec![GroupTotal {
+                wanted: Wanted::App(1),
+                expected: 60,
+                received: vec![60],
+            }],
+            counts: counts.parse().unwrap(),
+            drains: Some(DrainAccounts {
+                unread_expected: 40,
+                found: 7,
+                standing: standing.parse().unwrap(),
+            }),
+        }
+    }
+
+    #[test]
+    fn drains_that_nobody_reads_from_are_accounted_for() {
+        let accounts = drain_accounts();
+        assert_eq!(accounts.faults(), [""; 0]);
+        assert_eq!((accounts.expected(), accounts.lost()), (60, 0));
+        let dead: Vec<_> = accounts
+            .drains
+            .iter()
+            .flat_map(|one| one.losses(Health::Dead))
+            .collect();
+        assert_eq!(dead, [("outbox_full", 15)]);
+    }
+
+    #[test]
+    fn one_line_amiss_of_drains_is_noticed() {
+        let faulty = |change: fn(&mut Accounts, &mut DrainAccounts)| {
+            let mut accounts = drain_accounts();
+            let mut drains = accounts.drains.take().unwrap();
+            change(&mut accounts, &mut drains);
+            accounts.drains = Some(drains);
+            assert_ne!(accounts.faults(), [""; 0]);
+        };
+        faulty(|_, drains| drains.found -= 1);
+        faulty(|_, drains| drains.unread_expected += 1);
+        faulty(|accounts, _| accounts.groups[0].expected += 1);
+        for name in [
+            "healthy.waiting",
+            "healthy.lost.outbox_full",
+            "dead.delivered",
+        ] {
+            let mut accounts = drain_accounts();
+            let mut drains = accounts.drains.take().unwrap();
+            drains.standing.add(name, 1);
+            accounts.drains = Some(drains);
+            assert_ne!(accounts.faults(), [""; 0], "{name}");
+        }
+        // One that was expected, selected, and lost by a healthy drain without a trace here.
+        faulty(|accounts, drains| {
+            accounts.groups[0].expected += 1;
+            accounts.counts.add("selected", 1);
+            accounts.counts.add("session.outbox_full", 1);
+            drains.standing.add("dead.selected", 1);
+            drains.standing.add("dead.lost.outbox_full", 1);
+        });
     }
 
     #[test]
@@ -229,6 +373,7 @@ mod tests {
             sent: 1500,
             groups: vec![group],
             counts: Counts::default(),
+            drains: None,
         };
         let faults = accounts.faults();
         assert!(faults[0].contains("starves: [900, 500, 100]"), "{faults:?}");

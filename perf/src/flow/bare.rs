@@ -1,8 +1,8 @@
 //! What gRPC costs by itself: a service that passes batches on, from any number of senders to one
 //! reader, without looking at them. Same codec, TLS, windows and kind of runtime as Hydrant's. The
-//! reader comes over gRPC too, or over WebSocket.
+//! reader comes over gRPC too, or over WebSocket, or it is a syslog drain.
 
-use super::bare_websocket;
+use super::{bare_syslog, bare_websocket};
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::unfold;
@@ -29,6 +29,17 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 /// Batches that may wait for the reader; then senders wait.
 const BATCHES_MAX: usize = 256;
 
+/// How what came in leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Out {
+    /// The reader comes over gRPC.
+    Grpc,
+    /// The reader comes over WebSocket.
+    Websocket,
+    /// The reader is the drain at this address.
+    Syslog(SocketAddr),
+}
+
 /// The running service.
 #[derive(Debug)]
 pub struct Bare {
@@ -39,19 +50,24 @@ pub struct Bare {
 }
 
 impl Bare {
-    /// Listens on ports of the kernel's choice and serves on one thread. `has_websocket` says how
-    /// the reader comes.
+    /// Listens on ports of the kernel's choice and serves on one thread.
     ///
     /// # Errors
     /// No port, thread or runtime can be had.
-    pub fn start(tls: Option<ServerTls>, has_websocket: bool) -> io::Result<Self> {
+    pub fn start(tls: Option<ServerTls>, out: Out) -> io::Result<Self> {
         let (listener, address) = listen()?;
-        let websocket = has_websocket.then(listen).transpose()?;
-        let (reader, websocket) = websocket.unzip();
+        let (outlet, websocket) = match out {
+            Out::Grpc => (Outlet::Grpc, None),
+            Out::Websocket => {
+                let (listener, address) = listen()?;
+                (Outlet::Websocket(listener), Some(address))
+            }
+            Out::Syslog(drain) => (Outlet::Syslog(drain), None),
+        };
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("bare".to_owned())
-            .spawn(move || serve(listener, reader, tls, stopped))?;
+            .spawn(move || serve(listener, outlet, tls, stopped))?;
         Ok(Self {
             address,
             websocket,
@@ -82,6 +98,13 @@ impl Bare {
     }
 }
 
+/// As [`Out`], with what it needs.
+enum Outlet {
+    Grpc,
+    Websocket(Listener),
+    Syslog(SocketAddr),
+}
+
 fn listen() -> io::Result<(Listener, SocketAddr)> {
     let listener = Listener::bind(("127.0.0.1", 0))?;
     listener.set_nonblocking(true)?;
@@ -91,7 +114,7 @@ fn listen() -> io::Result<(Listener, SocketAddr)> {
 
 fn serve(
     listener: Listener,
-    reader: Option<Listener>,
+    outlet: Outlet,
     tls: Option<ServerTls>,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
@@ -100,13 +123,14 @@ fn serve(
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let writing = match reader {
-            Some(listener) => {
-                let output = passing.output().map_err(io::Error::other)?;
+        let output = || passing.output().map_err(io::Error::other);
+        let writing = match outlet {
+            Outlet::Grpc => None,
+            Outlet::Websocket(listener) => {
                 let listener = TcpListener::from_std(listener)?;
-                Some(tokio::spawn(bare_websocket::serve(listener, output)))
+                Some(tokio::spawn(bare_websocket::serve(listener, output()?)))
             }
-            None => None,
+            Outlet::Syslog(drain) => Some(tokio::spawn(bare_syslog::serve(drain, output()?))),
         };
         serve_grpc(TcpListener::from_std(listener)?, tls, passing, stopped).await?;
         match writing {

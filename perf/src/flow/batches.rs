@@ -81,11 +81,15 @@ impl ReadyBatches {
         batch.freeze()
     }
 
-    /// How many envelopes of an app are in one.
-    pub fn of_app(&self, index: usize, app: usize) -> u64 {
+    /// How many apps there are.
+    pub const fn apps(&self) -> usize {
+        self.apps
+    }
+
+    /// The app of each envelope in one.
+    pub fn apps_of(&self, index: usize) -> impl Iterator<Item = usize> {
         let first = index * self.size;
-        let is_of_app = |place: &usize| place % self.pool_count % self.apps == app;
-        (first..first + self.size).filter(is_of_app).count() as u64
+        (first..first + self.size).map(|place| place % self.pool_count % self.apps)
     }
 
     fn envelope_bytes(&self) -> usize {
@@ -144,11 +148,12 @@ mod tests {
             for index in 0..ready.count() {
                 let batch = envelopes(&ready.get(index));
                 let of_app = batch.iter().filter(|envelope| envelope.source_id == guid);
-                let count = of_app.count() as u64;
-                assert_eq!(ready.of_app(index, app), count, "app {app}, batch {index}");
+                let count = of_app.count();
+                let said = ready.apps_of(index).filter(|one| *one == app).count();
+                assert_eq!(said, count, "app {app}, batch {index}");
                 found += count;
             }
-            assert_eq!(found, 1 + u64::from(app < 40), "app {app}");
+            assert_eq!(found, 1 + usize::from(app < 40), "app {app}");
         }
     }
 

@@ -67,8 +67,13 @@ impl Counts {
 
     /// Every loss that has happened, by where and why.
     pub fn losses(&self) -> impl Iterator<Item = (&str, u64)> {
-        let all = self.0.iter().map(|(name, count)| (name.as_str(), *count));
-        all.filter(|(name, count)| *count > 0 && is_loss(name))
+        self.all()
+            .filter(|(name, count)| *count > 0 && is_loss(name))
+    }
+
+    /// All, in the order of their names.
+    pub fn all(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(name, count)| (name.as_str(), *count))
     }
 
     fn sum_of(&self, stage: &str) -> u64 {

@@ -32,6 +32,9 @@ pub enum FlowError {
     /// A WebSocket ended otherwise than it should.
     #[error("a WebSocket: {0}")]
     Websocket(String),
+    /// A drain got something else than it should, or in another way.
+    #[error("a syslog drain: {0}")]
+    Syslog(String),
     /// Something does not come to its end.
     #[error("{0} took more than {1} s")]
     Late(&'static str, u64),

@@ -2,6 +2,7 @@
 //! sent.
 
 use super::balance::Wanted;
+use super::drains::Drains;
 use super::error::FlowError;
 use super::schedule::Schedule;
 use super::server::{Addresses, Service};
@@ -19,6 +20,8 @@ pub trait Measured: Copy + Eq + Send + Sync + 'static {
     const ONE: Self;
     /// The case whose cost of an envelope delivered others are compared with.
     const BARE: Self;
+    /// What has to be there before the server is.
+    type Place: Place;
     /// A reader that the server has let in: what is sent from now on is kept for it.
     type Reader;
 
@@ -28,6 +31,17 @@ pub trait Measured: Copy + Eq + Send + Sync + 'static {
     /// Who serves.
     fn service(self) -> Service;
 
+    /// Makes what has to be there before the server is.
+    ///
+    /// # Errors
+    /// The machine refuses something.
+    fn place(self) -> Result<Self::Place, FlowError>;
+
+    /// Sources of the envelopes, of so many that were asked for.
+    fn apps(self, asked: usize) -> usize {
+        asked
+    }
+
     /// Lets all readers in.
     ///
     /// # Errors
@@ -35,6 +49,7 @@ pub trait Measured: Copy + Eq + Send + Sync + 'static {
     fn open(
         self,
         server: &Ends,
+        place: &Self::Place,
     ) -> impl Future<Output = Result<Vec<Group<Self::Reader>>, FlowError>>;
 
     /// Reads and counts until the server ends the stream. With `timing`, gives how long after they
@@ -48,6 +63,33 @@ pub trait Measured: Copy + Eq + Send + Sync + 'static {
         timing: Option<Timing>,
     ) -> impl Future<Output = Result<Histogram<u64>, FlowError>> + Send + 'static;
 }
+
+/// What has to be there before the server is, because it connects to it.
+pub trait Place: Sync {
+    /// The drains that the server is to have, if any.
+    fn drains(&self) -> Option<Drains> {
+        None
+    }
+
+    /// The server will connect to nobody who is read from any more.
+    ///
+    /// # Errors
+    /// A connection was not what it should have been.
+    fn close(&self) -> Result<(), FlowError> {
+        Ok(())
+    }
+
+    /// What was on its way to those who were not read from. Asked for after the server's end.
+    ///
+    /// # Errors
+    /// It is not what was sent.
+    fn found(&self) -> Result<u64, FlowError> {
+        Ok(0)
+    }
+}
+
+/// Nothing has to be there: readers connect to the server.
+impl Place for () {}
 
 /// Where a server is, as its readers need to know it.
 #[derive(Debug)]

@@ -3,7 +3,8 @@
 use super::counts::Counts;
 use super::error::{FlowError, machine};
 use super::server::{Addresses, ServeConfig};
-use crate::threads::{ThreadTime, time_of_process};
+use crate::threads::{ThreadTime, resident_bytes_of_process, time_of_process};
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -15,16 +16,17 @@ use std::time::Duration;
 pub const SERVE_COMMAND: &str = "serve";
 
 /// Lets this process, and those that it starts, have as many descriptors as the system allows: a
-/// thousand streams and what is open beside them can be more than the usual 1024.
+/// thousand streams and what is open beside them can be more than the usual 1024. Gives how many.
 ///
 /// # Errors
 /// The system does not allow it.
-pub fn raise_descriptors() -> Result<(), FlowError> {
+pub fn raise_descriptors() -> Result<u64, FlowError> {
     let raise = || {
         let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
-        setrlimit(Resource::RLIMIT_NOFILE, most, most)
+        setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+        Ok::<_, Errno>(most)
     };
-    raise().map_err(|error| machine("descriptors")(error.into()))
+    raise().map_err(|error: Errno| machine("descriptors")(error.into()))
 }
 
 /// A server's process. It is killed if it is dropped before its end.
@@ -57,6 +59,7 @@ impl ServerProcess {
         let nowhere = Addresses {
             grpc: SocketAddr::from(([0; 4], 0)),
             websocket: None,
+            operator: None,
         };
         let mut process = Self {
             child,
@@ -80,6 +83,14 @@ impl ServerProcess {
     /// It is gone.
     pub fn time(&self) -> Result<ThreadTime, FlowError> {
         time_of_process(self.child.id()).map_err(machine("the server's time"))
+    }
+
+    /// Bytes of memory that it has now.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn resident_bytes(&self) -> Result<u64, FlowError> {
+        resident_bytes_of_process(self.child.id()).map_err(machine("the server's memory"))
     }
 
     /// Lets it end: it takes nothing in any more, and gives out what is under way.

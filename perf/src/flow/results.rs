@@ -36,7 +36,13 @@ impl<M: Measured> Results<M> {
         self.runs.push(run);
     }
 
-    fn median(&self, figure: impl Fn(&Run) -> f64) -> f64 {
+    /// All that were taken in.
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// The median over all runs.
+    pub fn median(&self, figure: impl Fn(&Run) -> f64) -> f64 {
         median(self.runs.iter().map(figure).collect())
     }
 
@@ -220,11 +226,19 @@ fn json_line<M: Measured>(results: &Results<M>, run: &Run, unix_seconds: u64) ->
     member("away_ns", run.server_away_ns);
     member("load_cpu_ns", run.load_time.cpu_ns);
     member("load_waited_ns", run.load_time.waited_ns);
+    member("server_bytes", run.server_bytes);
     member("sent_in_all", run.accounts.sent);
     member("expected_in_all", run.accounts.expected());
     member("received_in_all", run.accounts.received());
     for (name, count) in run.accounts.counts.losses() {
         member(name, count);
+    }
+    if let Some(drains) = &run.accounts.drains {
+        member("found_in_black_holes", drains.found);
+        drains
+            .standing
+            .all()
+            .for_each(|(name, count)| member(name, count));
     }
     if matches!(results.pace, Pace::Timed(_)) {
         for (name, quantile) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)] {
@@ -256,6 +270,7 @@ mod tests {
             delivered,
             server_time: time(cpu_ns, 0),
             server_away_ns: 20_000_000,
+            server_bytes: 1 << 20,
             load_time: time(cpu_ns, 50_000_000),
             latencies,
             lateness: histogram(),
@@ -268,6 +283,7 @@ mod tests {
                     received: received.to_vec(),
                 }],
                 counts: lost.parse().unwrap(),
+                drains: None,
             },
         }
     }

@@ -18,6 +18,8 @@ pub struct Run {
     pub server_time: ThreadTime,
     /// How long the server's core did other work.
     pub server_away_ns: u64,
+    /// Memory of the server's process at its end.
+    pub server_bytes: u64,
     /// What the load's thread cost in it.
     pub load_time: ThreadTime,
     /// How long envelopes were under way, in nanoseconds, if that was taken down.

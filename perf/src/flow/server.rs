@@ -1,9 +1,10 @@
 //! The servers that are measured, each in a process of its own: Hydrant as a program would start
 //! it, and the bare services.
 
-use super::bare::Bare;
+use super::bare::{Bare, Out};
 use super::certificates::server_files;
 use super::counts::Counts;
+use super::drains::{Drains, Health};
 use clap::{Args, ValueEnum};
 use hydrant::config::Config;
 use hydrant::server::Server;
@@ -20,6 +21,8 @@ use std::time::Duration;
 
 /// How long readers may take for what is under way when the server stops.
 const DRAIN: Duration = Duration::from_secs(30);
+/// And if there are drains among them that will take nothing however long it is waited for.
+const DRAIN_UNHEALTHY: Duration = Duration::from_secs(1);
 
 /// What serves. Envelopes come in over gRPC, whatever it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -32,6 +35,10 @@ pub enum Service {
     Websocket,
     /// Writes a ready frame for each envelope.
     BareWebsocket,
+    /// The syslog agent's lines: out to drains.
+    Syslog,
+    /// Writes a ready line for each envelope.
+    BareSyslog,
 }
 
 impl Service {
@@ -42,16 +49,18 @@ impl Service {
             Self::BareGrpc => "bare-grpc",
             Self::Websocket => "websocket",
             Self::BareWebsocket => "bare-websocket",
+            Self::Syslog => "syslog",
+            Self::BareSyslog => "bare-syslog",
         }
     }
 
     /// Whether it is Hydrant, which keeps a ledger.
     pub const fn has_ledger(self) -> bool {
-        matches!(self, Self::Grpc | Self::Websocket)
+        matches!(self, Self::Grpc | Self::Websocket | Self::Syslog)
     }
 
     const fn has_websocket(self) -> bool {
-        matches!(self, Self::Websocket | Self::BareWebsocket)
+        matches!(self, Self::Websocket)
     }
 }
 
@@ -62,17 +71,22 @@ pub struct Addresses {
     pub grpc: SocketAddr,
     /// Where it serves WebSockets, if it does.
     pub websocket: Option<SocketAddr>,
+    /// Where it answers its operator, if it does.
+    pub operator: Option<SocketAddr>,
 }
 
 const GRPC: &str = "grpc=";
 const WEBSOCKET: &str = "websocket=";
+const OPERATOR: &str = "operator=";
 
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{GRPC}{}", self.grpc)?;
-        let websocket = self.websocket.iter();
-        let mut others = websocket.map(|address| write!(f, " {WEBSOCKET}{address}"));
-        others.try_for_each(|written| written)
+        let others = [(WEBSOCKET, self.websocket), (OPERATOR, self.operator)];
+        others.iter().try_for_each(|(name, address)| {
+            let mut address = address.iter();
+            address.try_for_each(|address| write!(f, " {name}{address}"))
+        })
     }
 }
 
@@ -90,6 +104,7 @@ impl FromStr for Addresses {
                 .and_then(address)
                 .ok_or_else(|| format!("says {text:?} instead of its address"))?,
             websocket: find(WEBSOCKET).and_then(address),
+            operator: find(OPERATOR).and_then(address),
         })
     }
 }
@@ -109,6 +124,9 @@ pub struct ServeConfig {
     /// No store of recent logs
     #[arg(long)]
     pub without_recent: bool,
+    /// Its syslog drains; none if not said
+    #[arg(long)]
+    pub drains: Option<Drains>,
 }
 
 impl ServeConfig {
@@ -120,6 +138,7 @@ impl ServeConfig {
             self.core.map(|core| format!("--core={core}")),
             certificates.map(|path| format!("--certificates={}", path.display())),
             self.without_recent.then(|| "--without-recent".to_owned()),
+            self.drains.map(|drains| format!("--drains={drains}")),
         ];
         arguments.into_iter().flatten().collect()
     }
@@ -150,14 +169,18 @@ fn hydrant(
     input: impl Read,
     output: &mut impl Write,
 ) -> Result<Counts, Box<dyn Error>> {
-    let server = Server::start(&settings(config))?;
+    let server = Server::start(&settings(config)?)?;
     let addresses = Addresses {
         grpc: server.grpc_address().ok_or("gRPC is not served")?,
         websocket: server.websocket_address(),
+        operator: Some(server.operator_address()),
     };
     say(output, addresses)?;
     await_end(input)?;
-    let (ledger, outcome) = server.stop(DRAIN);
+    let (ledger, outcome) = server.stop(match config.drains {
+        Some(Drains { unhealthy: 1.., .. }) => DRAIN_UNHEALTHY,
+        _ => DRAIN,
+    });
     outcome?;
     Ok(Counts::of(&ledger))
 }
@@ -169,10 +192,17 @@ fn bare(
 ) -> Result<Counts, Box<dyn Error>> {
     let files = config.certificates.as_deref().map(server_files);
     let tls = files.as_ref().map(ServerTls::load).transpose()?;
-    let bare = Bare::start(tls, config.service.has_websocket())?;
+    let out = match (config.service, config.drains) {
+        (Service::BareWebsocket, _) => Out::Websocket,
+        (Service::BareSyslog, Some(drains)) => Out::Syslog(drains.address(Health::Healthy)),
+        (Service::BareSyslog, None) => return Err("there is no drain".into()),
+        _ => Out::Grpc,
+    };
+    let bare = Bare::start(tls, out)?;
     let addresses = Addresses {
         grpc: bare.address(),
         websocket: bare.websocket_address(),
+        operator: None,
     };
     say(output, addresses)?;
     await_end(input)?;
@@ -180,9 +210,9 @@ fn bare(
     Ok(Counts::default())
 }
 
-/// Nothing but gRPC, WebSocket if that is asked for, and the operator's endpoint, on ports of the
+/// Nothing but gRPC, WebSocket and drains if they are asked for, and the operator's endpoint, on ports of the
 /// kernel's choice, all else by default.
-fn settings(config: &ServeConfig) -> Config {
+fn settings(config: &ServeConfig) -> Result<Config, Box<dyn Error>> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut settings = Config {
         engine: EngineConfig {
@@ -199,10 +229,13 @@ fn settings(config: &ServeConfig) -> Config {
     settings.websocket.enabled = config.service.has_websocket();
     settings.websocket.address = any;
     settings.websocket.recent.enabled = !config.without_recent;
+    if let Some(drains) = config.drains {
+        settings.syslog = toml::from_str(&drains.to_toml())?;
+    }
     settings.operator.address = any;
     settings.grpc.address = any;
     settings.grpc.tls = config.certificates.as_deref().map(server_files);
-    settings
+    Ok(settings)
 }
 
 fn say(output: &mut impl Write, addresses: Addresses) -> io::Result<()> {
@@ -221,9 +254,13 @@ mod tests {
 
     #[test]
     fn addresses_survive_being_said() {
-        let grpc = SocketAddr::from(([127, 0, 0, 1], 5));
-        for websocket in [None, Some(SocketAddr::from(([127, 0, 0, 1], 6)))] {
-            let addresses = Addresses { grpc, websocket };
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        for (websocket, operator) in [(None, None), (Some(at(6)), None), (None, Some(at(7)))] {
+            let addresses = Addresses {
+                grpc: at(5),
+                websocket,
+                operator,
+            };
             assert_eq!(addresses.to_string().parse(), Ok(addresses));
         }
         let error = "websocket=127.0.0.1:1".parse::<Addresses>().unwrap_err();
@@ -242,6 +279,7 @@ mod tests {
             core: Some(3),
             certificates: Some("certificates".into()),
             without_recent: true,
+            drains: "127.0.0.1:1/127.0.0.1:2/127.0.0.1:3/10/2".parse().ok(),
         };
         let arguments = config.to_arguments();
         let line = ["serve".to_owned()].into_iter().chain(arguments.clone());
@@ -249,6 +287,7 @@ mod tests {
         assert_eq!(parsed.to_arguments(), arguments);
         assert_eq!((parsed.service, parsed.core), (config.service, config.core));
         assert!(parsed.without_recent);
+        assert_eq!((parsed.drains, arguments.len()), (config.drains, 5));
     }
 
     #[test]

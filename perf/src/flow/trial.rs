@@ -1,22 +1,26 @@
 //! One run: a server, its senders and its readers, a window in which all are watched, and the end,
 //! after which nothing is under way.
 
-use super::balance::{Accounts, GroupTotal, Wanted};
+use super::balance::{Accounts, DrainAccounts, GroupTotal, Wanted};
 use super::batches::ReadyBatches;
 use super::certificates::{SERVER_NAME, client_files};
+use super::drains::{Drains, Health};
 use super::error::{FlowError, machine};
-use super::measured::{Count, Ends, Group, Measured, Pace, Timing};
+use super::measured::{Count, Ends, Group, Measured, Pace, Place, Timing};
 use super::process::ServerProcess;
 use super::run::Run;
 use super::schedule::{histogram, nanos};
 use super::sending::{Load, keep_beat, send};
 use super::server::ServeConfig;
+use super::wire::get;
 use crate::receiver::Placement;
 use crate::threads::{ThreadTime, idle_ns_of_core, monotonic_nanos, time_of};
 use hdrhistogram::Histogram;
+use hydrant::drains::Drain;
 use hydrant_engine::engine::pin_to;
 use hydrant_rpc::channel::connect;
 use hydrant_rpc::tls::ClientTls;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -63,6 +67,7 @@ struct Snapshot {
     server_time: ThreadTime,
     /// Of the server's core, if it has one of its own.
     idle_ns: Option<u64>,
+    server_bytes: u64,
     load_time: ThreadTime,
 }
 
@@ -81,16 +86,21 @@ impl Setting {
     /// # Errors
     /// [`FlowError`].
     pub fn run<M: Measured>(&self, case: M, pace: Pace, batch: usize) -> Result<Run, FlowError> {
+        let place = case.place()?;
         let config = ServeConfig {
             service: case.service(),
             core: self.server_core(),
             certificates: self.certificates.clone(),
             without_recent: self.without_recent,
+            drains: place.drains(),
         };
         let mut server = ServerProcess::start(&config)?;
-        let observed = self.on_load_core(|| self.observe(case, pace, batch, &mut server));
+        let observed = self.on_load_core(|| self.observe(case, pace, batch, &place, &mut server));
         let mut run = observed.map_err(|error| server.explain(error))?;
         run.accounts.counts = server.end()?;
+        if let Some(drains) = &mut run.accounts.drains {
+            drains.found = place.found()?;
+        }
         match run.accounts.faults() {
             none if none.is_empty() => Ok(run),
             faults => Err(FlowError::Unbalanced {
@@ -130,20 +140,22 @@ impl Setting {
         case: M,
         pace: Pace,
         batch: usize,
+        place: &M::Place,
         server: &mut ServerProcess,
     ) -> Result<Run, FlowError> {
-        let batches = ReadyBatches::new(batch, self.bytes, self.apps).map_err(FlowError::Config)?;
+        let apps = case.apps(self.apps);
+        let batches = ReadyBatches::new(batch, self.bytes, apps).map_err(FlowError::Config)?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(machine("the load's runtime"))?;
         runtime.block_on(async {
-            let running = self.start(case, pace, batches, server).await?;
+            let running = self.start(case, pace, batches, place, server).await?;
             sleep(self.warm_up).await;
             let before = self.snapshot(&running, server)?;
             sleep(self.window).await;
             let after = self.snapshot(&running, server)?;
-            running.end(case, server, [before, after]).await
+            running.end::<M>(case, place, server, [before, after]).await
         })
     }
 
@@ -153,10 +165,11 @@ impl Setting {
         case: M,
         pace: Pace,
         batches: ReadyBatches,
+        place: &M::Place,
         server: &ServerProcess,
     ) -> Result<Running, FlowError> {
-        let ends = self.ends(server)?;
-        let groups = case.open(&ends).await?;
+        let ends = self.ends(batches.apps(), server)?;
+        let groups = case.open(&ends, place).await?;
         let connections = self.connections.clamp(1, self.streams);
         let grpc = ends.addresses.grpc.to_string();
         let channels = channels(&grpc, ends.tls.as_ref(), connections).await?;
@@ -176,13 +189,13 @@ impl Setting {
         Ok(running)
     }
 
-    fn ends(&self, server: &ServerProcess) -> Result<Ends, FlowError> {
+    fn ends(&self, apps: usize, server: &ServerProcess) -> Result<Ends, FlowError> {
         let files = self.certificates.as_deref().map(client_files);
         let load_tls = |files| ClientTls::load(files, SERVER_NAME);
         Ok(Ends {
             addresses: server.addresses(),
             tls: files.as_ref().map(load_tls).transpose()?,
-            apps: self.apps,
+            apps,
         })
     }
 
@@ -194,6 +207,7 @@ impl Setting {
             received: running.received(),
             server_time: server.time()?,
             idle_ns: idle_ns.map_err(machine("the server's core"))?,
+            server_bytes: server.resident_bytes()?,
             load_time: time_of(LOAD_THREAD).map_err(machine("the load's time"))?,
         })
     }
@@ -247,12 +261,18 @@ impl Running {
     async fn end<M: Measured>(
         mut self,
         case: M,
+        place: &M::Place,
         server: &mut ServerProcess,
         [before, after]: [Snapshot; 2],
     ) -> Result<Run, FlowError> {
         self.load.stop();
         joined("the end of senders' streams", &mut self.senders).await?;
         self.settled().await?;
+        let drains = match (place.drains(), server.addresses().operator) {
+            (Some(drains), Some(operator)) => Some(self.drains(drains, operator).await?),
+            _ => None,
+        };
+        place.close()?;
         server.stop();
         let mut latencies = histogram();
         for times in joined("the end of readers' streams", &mut self.readers).await? {
@@ -265,10 +285,11 @@ impl Running {
             delivered: after.received - before.received,
             server_time: after.server_time.since(before.server_time),
             server_away_ns: after.away_ns(&before),
+            server_bytes: after.server_bytes,
             load_time: after.load_time.since(before.load_time),
             latencies,
             lateness: self.load.lateness().unwrap_or_else(histogram),
-            accounts: self.accounts(case.service().has_ledger()),
+            accounts: self.accounts(case.service().has_ledger(), drains),
         })
     }
 
@@ -292,13 +313,33 @@ impl Running {
         members.map(Count::get).sum()
     }
 
+    /// What the operator is told of drains now that those that are read from have got everything.
+    async fn drains(
+        &self,
+        drains: Drains,
+        operator: SocketAddr,
+    ) -> Result<DrainAccounts, FlowError> {
+        let body = get(operator, "/drains").await.map_err(machine("/drains"))?;
+        let standing: Vec<Drain> = serde_json::from_slice(&body)
+            .map_err(|error| FlowError::Config(format!("/drains: {error}")))?;
+        let by_app = self.load.sent_by_app();
+        let unread = [Health::Dead, Health::BlackHole].into_iter();
+        let unread = unread.flat_map(|health| drains.apps_of(health));
+        Ok(DrainAccounts {
+            unread_expected: unread.map(|app| by_app[app]).sum(),
+            found: 0,
+            standing: drains.standing(&standing),
+        })
+    }
+
     /// All but the server's.
-    fn accounts(&self, has_ledger: bool) -> Accounts {
+    fn accounts(&self, has_ledger: bool, drains: Option<DrainAccounts>) -> Accounts {
+        let by_app = self.load.sent_by_app();
         let total = |group: &Group<Count>| GroupTotal {
             wanted: group.wanted,
             expected: match group.wanted {
                 Wanted::Firehose => self.load.sent(),
-                Wanted::App(app) => self.load.sent_of(app),
+                Wanted::App(app) => by_app[app],
             },
             received: group.members.iter().map(Count::get).collect(),
         };
@@ -307,6 +348,7 @@ impl Running {
             sent: self.load.sent(),
             groups: self.groups.iter().map(total).collect(),
             counts: Default::default(),
+            drains,
         }
     }
 }

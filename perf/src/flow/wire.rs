@@ -1,6 +1,7 @@
 //! The few words of HTTP and WebSocket (RFC 6455) that both ends of a run say, over plain TCP.
 
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use tokio::net::TcpStream;
 
 /// The opcodes that are said here.
@@ -45,6 +46,32 @@ pub async fn ask(stream: &TcpStream, path: &str) -> io::Result<Vec<u8>> {
     }
     let first = head.lines().next().unwrap_or_default();
     Err(io::Error::other(format!("{path} is answered {first:?}")))
+}
+
+/// Asks for what is at `path`.
+///
+/// # Errors
+/// There is no answer, or it is no 200 and what its length says.
+pub async fn get(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
+    let stream = TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: server\r\nConnection: close\r\n\r\n");
+    write_all(&stream, request.as_bytes()).await?;
+    let (head, mut body) = read_head(&stream).await?;
+    let mut some = vec![0; HEAD_BYTES_MAX];
+    loop {
+        match read(&stream, &mut some).await? {
+            0 => break,
+            count => body.extend_from_slice(&some[..count]),
+        }
+    }
+    let length = format!("content-length: {}\r\n", body.len());
+    if head.starts_with("HTTP/1.1 200 ") && head.to_ascii_lowercase().contains(&length) {
+        return Ok(body);
+    }
+    let (first, count) = (head.lines().next().unwrap_or_default(), body.len());
+    Err(io::Error::other(format!(
+        "{path} is answered {first:?} and {count} bytes"
+    )))
 }
 
 /// Answers what [`ask`] asks, whatever the path.

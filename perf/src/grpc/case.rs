@@ -56,6 +56,7 @@ impl Measured for Case {
     const BENCH: &'static str = "grpc";
     const ONE: Self = Self::One;
     const BARE: Self = Self::Bare;
+    type Place = ();
     type Reader = Reader;
 
     fn name(self) -> &'static str {
@@ -76,7 +77,11 @@ impl Measured for Case {
         }
     }
 
-    async fn open(self, server: &Ends) -> Result<Vec<Group<Reader>>, FlowError> {
+    fn place(self) -> Result<(), FlowError> {
+        Ok(())
+    }
+
+    async fn open(self, server: &Ends, (): &()) -> Result<Vec<Group<Reader>>, FlowError> {
         open(server, &self.readers(server.apps)).await
     }
 

@@ -1,9 +1,10 @@
 //! Who reads over WebSocket.
 
-use super::reading::{Reader, buffer};
+use super::reading::Reader;
 use crate::flow::balance::Wanted;
 use crate::flow::error::FlowError;
 use crate::flow::measured::{Count, Ends, Group, Measured, Timing};
+use crate::flow::reading::Buffer;
 use crate::flow::schedule::histogram;
 use crate::flow::server::Service;
 use clap::ValueEnum;
@@ -65,6 +66,7 @@ impl Measured for Case {
     const BENCH: &'static str = "websocket";
     const ONE: Self = Self::One;
     const BARE: Self = Self::Bare;
+    type Place = ();
     type Reader = Reader;
 
     fn name(self) -> &'static str {
@@ -85,10 +87,14 @@ impl Measured for Case {
         }
     }
 
-    async fn open(self, server: &Ends) -> Result<Vec<Group<Reader>>, FlowError> {
+    fn place(self) -> Result<(), FlowError> {
+        Ok(())
+    }
+
+    async fn open(self, server: &Ends, (): &()) -> Result<Vec<Group<Reader>>, FlowError> {
         let missing = || FlowError::Websocket("nobody serves any".to_owned());
         let address = server.addresses.websocket.ok_or_else(missing)?;
-        let buffer = buffer();
+        let buffer = Buffer::default();
         let mut groups = Vec::new();
         for (wanted, member_count) in self.groups(server.apps) {
             let mut members = Vec::new();

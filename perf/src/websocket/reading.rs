@@ -5,29 +5,14 @@ use super::frames::{Control, Frames, Malformed};
 use crate::flow::balance::Wanted;
 use crate::flow::error::{FlowError, machine};
 use crate::flow::measured::Count;
+use crate::flow::reading::Buffer;
 use crate::flow::wire::{CLOSE, PONG, ask, masked_control, write_all};
 use crate::samples::app_guid;
-use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::task::yield_now;
 
-/// Bytes of one read, at most.
-const READ_BYTES: usize = 256 * 1024;
 /// What a server that stops says at its end.
 const GOING_AWAY: u16 = 1001;
-
-/// Where all readers of a run have what they read put: each is done with it before the next.
-pub type Buffer = Arc<Mutex<Vec<u8>>>;
-
-/// A buffer for a run.
-pub fn buffer() -> Buffer {
-    Arc::new(Mutex::new(vec![0; READ_BYTES]))
-}
 
 /// A WebSocket that is open.
 #[derive(Debug)]
@@ -75,11 +60,7 @@ impl Reader {
         let taken = self.frames.take(&early, &mut self.controls);
         received.add(taken.map_err(malformed)?);
         while !self.answer().await? {
-            let (bytes, count) = poll_fn(|context| self.poll_read(context)).await?;
-            received.add(count);
-            if bytes == READ_BYTES {
-                yield_now().await; // There is more, and others have waited.
-            }
+            received.add(self.read().await?);
         }
         Ok(())
     }
@@ -106,20 +87,21 @@ impl Reader {
         Ok(false)
     }
 
-    /// Bytes read, and messages that end in them.
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(usize, u64), FlowError>> {
-        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut read = ReadBuf::new(&mut buffer);
-        let outcome = ready!(Pin::new(&mut self.stream).poll_read(context, &mut read));
-        outcome.map_err(machine("reading a WebSocket"))?;
-        let piece = read.filled();
-        if piece.is_empty() {
-            let silent = FlowError::Websocket("ended without a word".to_owned());
-            return Poll::Ready(Err(silent));
-        }
-        let taken = self.frames.take(piece, &mut self.controls);
-        let count = taken.map_err(malformed)?;
-        Poll::Ready(Ok((piece.len(), count)))
+    /// Messages that end in what is read.
+    async fn read(&mut self) -> Result<u64, FlowError> {
+        let Self {
+            stream,
+            frames,
+            buffer,
+            controls,
+            ..
+        } = self;
+        let take = |piece: &[u8]| match piece {
+            [] => Err(FlowError::Websocket("ended without a word".to_owned())),
+            piece => frames.take(piece, controls).map_err(malformed),
+        };
+        let read = buffer.read(stream, take).await;
+        read.map_err(machine("reading a WebSocket"))?
     }
 }
 
@@ -138,7 +120,7 @@ fn path(wanted: Wanted) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::bare::Bare;
+    use crate::flow::bare::{Bare, Out};
     use crate::flow::batches::ReadyBatches;
     use crate::flow::sending::{Load, send};
     use hydrant_rpc::channel::connect;
@@ -153,13 +135,13 @@ mod tests {
 
     #[test]
     fn what_is_sent_over_grpc_is_counted_to_one_message() {
-        let bare = Bare::start(None, true).unwrap();
+        let bare = Bare::start(None, Out::Websocket).unwrap();
         let websocket = bare.websocket_address().unwrap();
         let batches = ReadyBatches::new(100, 250, 1000).unwrap();
         let load = Load::new(batches, 1, None, None);
         let received = Count::default();
         runtime().block_on(async {
-            let reader = Reader::open(websocket, Wanted::Firehose, buffer()).await;
+            let reader = Reader::open(websocket, Wanted::Firehose, Buffer::default()).await;
             let reading = tokio::spawn(reader.unwrap().count(received.clone()));
             let channel = connect(&bare.address().to_string(), None).await.unwrap();
             let sending = tokio::spawn(send(channel, load.clone(), 0));
@@ -191,7 +173,7 @@ mod tests {
                 let count = crate::flow::wire::read(&stream, &mut pong).await.unwrap();
                 pong[..count].to_vec()
             });
-            let reader = Reader::open(address, Wanted::App(1), buffer())
+            let reader = Reader::open(address, Wanted::App(1), Buffer::default())
                 .await
                 .unwrap();
             let received = Count::default();
