@@ -11,7 +11,15 @@ mod drain;
 
 mod binding;
 
+pub mod wire;
+
+mod grouping;
+
+mod blacklist;
+
 pub use binding::{Binding, Credentials};
+pub use blacklist::{Blacklist, BlacklistError};
 pub use drain::{Drain, DrainData, DrainError, Framing, Transport};
+pub use grouping::{Grouped, by_app};
 pub use secret::Secret;
 pub use source_types::{SourceType, SourceTypes, SourceTypesError};

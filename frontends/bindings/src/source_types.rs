@@ -118,7 +118,7 @@ mod tests {
             SourceTypesError::Unknown("x, , y".to_owned())
         );
         for name in KNOWN {
-            assert!(SourceTypes::parse(&name.to_lowercase(), "").is_ok());
+            SourceTypes::parse(&name.to_lowercase(), "").unwrap();
         }
     }
 }
