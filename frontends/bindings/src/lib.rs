@@ -3,6 +3,8 @@
 //! `drain` reads what a drain's URL asks for, and `binding` is one app's wish to have its envelopes
 //! there. A module uses only those above it in this list.
 
+mod limits;
+
 mod secret;
 
 mod source_types;
@@ -16,6 +18,8 @@ pub mod wire;
 mod grouping;
 
 mod blacklist;
+
+pub mod check;
 
 pub use binding::{Binding, Credentials};
 pub use blacklist::{Blacklist, BlacklistError};
