@@ -2,9 +2,11 @@
 //! like others: a token goes nowhere but where it was meant to go.
 
 mod https;
+mod reach;
 mod unverified;
 
 pub use https::{ClientFiles, Https, HttpsError};
+pub use reach::Reach;
 pub use unverified::Unverified;
 
 use bytes::Bytes;
