@@ -1,13 +1,26 @@
 //! The Cloud Controller: whose logs the bearer of a token may see.
 
-use crate::ask::{Ask, Said, Unknown};
 use crate::config::CapiConfig;
 use crate::is_guid;
-use crate::questions::{Questions, Verdict};
+use crate::questions::{Questions, Unknown, Verdict};
 use crate::state::Question;
 use http_body_util::Full;
+use hydrant_http::client::{Ask, ClientFiles, Https, HttpsError, Said};
+use hydrant_rpc::tls::TlsFiles;
 use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::{Request, StatusCode};
+
+/// TLS to the Cloud Controller; nothing if no files are given.
+pub(crate) fn https(config: &CapiConfig, is_verified: bool) -> Result<Option<Https>, HttpsError> {
+    let make = |files: &TlsFiles| {
+        let files = ClientFiles {
+            is_verified,
+            ..files.into()
+        };
+        Https::new(files, Some(config.server_name.clone()))
+    };
+    config.tls.as_ref().map(make).transpose()
+}
 
 /// The client of the Cloud Controller's two interfaces.
 #[derive(Debug)]

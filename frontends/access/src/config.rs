@@ -1,11 +1,10 @@
 //! Who may read: the table `access` of a frontend.
 
 use hydrant_engine::config::ConfigError;
+use hydrant_http::client::Reach;
 use hydrant_rpc::tls::TlsFiles;
-use hyper::Uri;
 use serde::Deserialize;
 use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -181,16 +180,9 @@ fn is_https(
     address: &str,
     is_insecure: bool,
 ) -> Result<bool, ConfigError> {
-    let Ok(uri) = address.parse::<Uri>() else {
-        return problem(key, format!("{address:?} is not a URL"));
-    };
-    match (uri.scheme_str(), uri.host()) {
-        (_, Some(_)) if uri.query().is_some() => {
-            problem(key, format!("{address:?} has a query, which has no use"))
-        }
-        (Some("https"), Some(_)) => Ok(true),
-        (Some("http"), Some(host)) if is_insecure || is_loopback_name(host) => Ok(false),
-        (Some("http"), Some(_)) => {
+    match Reach::of(address) {
+        Ok(Reach::Https) => Ok(true),
+        Ok(Reach::Plain) if !is_insecure => {
             let needs = "would get tokens in plain text over the network";
             let insecure = keys.insecure;
             problem(
@@ -198,15 +190,9 @@ fn is_https(
                 format!("{address} {needs}; {insecure} = true allows it"),
             )
         }
-        _ => problem(key, format!("{address:?} is not an http or https URL")),
+        Ok(_) => Ok(false),
+        Err(wrong) => problem(key, wrong),
     }
-}
-
-/// Whether a host is loopback without asking DNS.
-fn is_loopback_name(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
-    host == "localhost" || host.parse().is_ok_and(is_loopback)
 }
 
 fn problem<T>(key: &'static str, problem: impl Into<String>) -> Result<T, ConfigError> {

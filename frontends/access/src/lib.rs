@@ -7,25 +7,22 @@
 //!
 //! No token is kept, logged or part of an error.
 
-mod ask;
 mod capi;
 pub mod cef;
 mod config;
 #[cfg(any(test, feature = "fakes"))]
 pub mod fakes;
-mod https;
 mod memory;
 mod questions;
 mod state;
 mod uaa;
 
 pub use config::{AccessConfig, CapiConfig, Keys, Secret, UaaConfig};
-pub use https::{HttpsError, Unverified};
+pub use hydrant_http::client::{HttpsError, Unverified};
 pub use questions::{Allowance, Verdict};
 pub use state::{AccessCounter, AccessState, Question};
 
 use capi::Capi;
-use https::Https;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use questions::Questions;
@@ -73,9 +70,9 @@ impl Access {
             cache: config.cache(allowance.cache),
             ..allowance
         };
-        let uaa = Https::of_uaa(&config.uaa, is_verified)?;
+        let uaa = uaa::https(&config.uaa, is_verified)?;
         let uaa = Questions::new(uaa, allowance, state.clone())?;
-        let capi = Https::of_capi(&config.capi, is_verified)?;
+        let capi = capi::https(&config.capi, is_verified)?;
         let capi = Questions::new(capi, allowance, state)?;
         Ok(Self(Arc::new(Services {
             uaa: Uaa::new(&config.uaa, uaa),

@@ -1,9 +1,8 @@
 //! Questions to one service: remembered, in turn, in time, and counted.
 
-use crate::ask::{Ask, Asker, Said, Unknown};
-use crate::https::{Https, HttpsError};
 use crate::memory::{Mark, Memory};
 use crate::state::{AccessCounter, AccessState, Question};
+use hydrant_http::client::{Ask, Asker, Https, HttpsError, Said};
 use hyper::StatusCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +13,9 @@ use tokio::time::timeout_at;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Questions under way to one service, each of which is a socket.
 const QUESTIONS_MAX: usize = 256;
+
+/// What UAA says of a token with hundreds of scopes is some KiB.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// What there is of time and sockets, and for how long answers are remembered.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +50,10 @@ pub enum Verdict {
     Failed(Option<StatusCode>),
 }
 
+/// What kept us from knowing. Nothing of the token is in it.
+#[derive(Debug)]
+pub(crate) struct Unknown;
+
 /// A service, and all that questions to it share.
 #[derive(Debug)]
 pub(crate) struct Questions {
@@ -65,7 +71,7 @@ impl Questions {
         state: Arc<AccessState>,
     ) -> Result<Self, HttpsError> {
         Ok(Self {
-            asker: Asker::new(https),
+            asker: Asker::new(https, ANSWER_BYTES_MAX),
             places: Semaphore::new(allowance.questions_max),
             answer_timeout: allowance.answer_timeout,
             memory: Memory::new(allowance.cache).map_err(HttpsError::Refused)?,
@@ -99,7 +105,10 @@ impl Questions {
             return Verdict::Granted;
         }
         let asked = Asked::new(&self.state, question);
-        let said = timeout_at(deadline.into(), async { self.asker.ask(ask()?).await }).await;
+        let said = timeout_at(deadline.into(), async {
+            self.asker.ask(ask()?).await.or(Err(Unknown))
+        })
+        .await;
         let verdict = match said {
             Ok(Ok(said)) => weigh(&said),
             Ok(Err(Unknown)) | Err(_) => Verdict::Failed(None),

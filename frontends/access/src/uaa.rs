@@ -1,18 +1,32 @@
 //! UAA: whose token it is.
 
-use crate::ask::{Ask, Said, Unknown};
 use crate::config::UaaConfig;
-use crate::questions::{Questions, Verdict};
+use crate::questions::{Questions, Unknown, Verdict};
 use crate::state::Question;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use form_urlencoded::byte_serialize;
 use http_body_util::Full;
+use hydrant_http::client::{Ask, ClientFiles, Https, HttpsError, Said};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::http::uri::PathAndQuery;
 use hyper::{Request, StatusCode, Uri};
 use serde::Deserialize;
 use std::fmt;
+
+/// TLS to UAA, which is shown no certificate; nothing if its URL is not https.
+pub(crate) fn https(config: &UaaConfig, is_verified: bool) -> Result<Option<Https>, HttpsError> {
+    let url = config.address.parse::<Uri>();
+    if url.is_ok_and(|url| url.scheme_str() != Some("https")) {
+        return Ok(None);
+    }
+    let files = ClientFiles {
+        ca_file: config.ca_file.clone(),
+        identity: None,
+        is_verified,
+    };
+    Https::new(files, None).map(Some)
+}
 
 /// The client of UAA's `/check_token`.
 pub(crate) struct Uaa {

@@ -1,15 +1,11 @@
-//! TLS to UAA and the Cloud Controller, in the profile of upstream's tlsconfig: TLS 1.3, and of
+//! TLS to Cloud Foundry's services, in the profile of upstream's tlsconfig: TLS 1.3, and of
 //! TLS 1.2 the two AES-GCM suites over ECDHE and RSA. Speaks HTTP/1.1, so no ALPN.
 //!
 //! Files are read for each connection, so that new certificates need no more than to be there; what
 //! cannot be read then leaves the old ones in place.
 
-mod unverified;
-
-use crate::ask::Unknown;
-use crate::config::{CapiConfig, UaaConfig};
+use super::{AskError, Unverified};
 use hydrant_rpc::tls::TlsFiles;
-use hyper::Uri;
 use rustls::crypto::aws_lc_rs::cipher_suite::{
     TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 };
@@ -23,23 +19,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-pub use unverified::Unverified;
 
 /// A client's end of HTTPS.
 #[derive(Debug)]
-pub(crate) struct Https {
-    files: Files,
+pub struct Https {
+    files: ClientFiles,
     /// The name to verify; if there is none, the host of the URL.
     server_name: Option<String>,
     newest: Mutex<Arc<ClientConfig>>,
 }
 
-#[derive(Debug)]
-struct Files {
-    /// CAs; none if nothing is verified.
-    ca_file: Option<PathBuf>,
-    identity: Option<(PathBuf, PathBuf)>,
-    is_verified: bool,
+/// The PEM files of a client's end.
+#[derive(Clone, Debug)]
+pub struct ClientFiles {
+    /// CAs of servers' certificates; none if nothing is verified.
+    pub ca_file: Option<PathBuf>,
+    /// Our certificate and its key, if one is to be shown.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// Whether servers' certificates are verified.
+    pub is_verified: bool,
 }
 
 /// Why HTTPS cannot be made of the files.
@@ -67,40 +65,12 @@ pub enum HttpsError {
 }
 
 impl Https {
-    /// To UAA, which is shown no certificate; nothing if its URL is not https.
-    pub(crate) fn of_uaa(
-        config: &UaaConfig,
-        is_verified: bool,
-    ) -> Result<Option<Self>, HttpsError> {
-        let url = config.address.parse::<Uri>();
-        if url.is_ok_and(|url| url.scheme_str() != Some("https")) {
-            return Ok(None);
-        }
-        let files = Files {
-            ca_file: config.ca_file.clone(),
-            identity: None,
-            is_verified,
-        };
-        Self::new(files, None).map(Some)
-    }
-
-    /// To the Cloud Controller; nothing if no files are given.
-    pub(crate) fn of_capi(
-        config: &CapiConfig,
-        is_verified: bool,
-    ) -> Result<Option<Self>, HttpsError> {
-        let make = |files: &TlsFiles| {
-            let files = Files {
-                ca_file: Some(files.ca_file.clone()),
-                identity: Some((files.cert_file.clone(), files.key_file.clone())),
-                is_verified,
-            };
-            Self::new(files, Some(config.server_name.clone()))
-        };
-        config.tls.as_ref().map(make).transpose()
-    }
-
-    fn new(files: Files, server_name: Option<String>) -> Result<Self, HttpsError> {
+    /// Reads the files. Servers are verified under `server_name`; without one, under the host of
+    /// the URL.
+    ///
+    /// # Errors
+    /// Names the file that cannot be used.
+    pub fn new(files: ClientFiles, server_name: Option<String>) -> Result<Self, HttpsError> {
         let newest = Mutex::new(Arc::new(files.read()?));
         Ok(Self {
             files,
@@ -110,15 +80,16 @@ impl Https {
     }
 
     /// TLS with `host`, with the newest certificates.
-    pub(crate) async fn connect(
+    pub(super) async fn connect(
         &self,
         host: &str,
         tcp: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, Unknown> {
+    ) -> Result<TlsStream<TcpStream>, AskError> {
         let name = self.server_name.as_deref().unwrap_or(host).to_owned();
-        let name = ServerName::try_from(name).or(Err(Unknown))?;
+        let name = ServerName::try_from(name).or(Err(AskError::Url))?;
         let connector = TlsConnector::from(self.newest());
-        connector.connect(name, tcp).await.or(Err(Unknown))
+        let connected = connector.connect(name, tcp).await;
+        connected.map_err(AskError::Tls)
     }
 
     fn newest(&self) -> Arc<ClientConfig> {
@@ -130,7 +101,19 @@ impl Https {
     }
 }
 
-impl Files {
+impl From<&TlsFiles> for ClientFiles {
+    /// Both ends show certificates. Suites are the profile's, whatever is named: as upstream, they
+    /// are restricted where one listens and not where one connects.
+    fn from(files: &TlsFiles) -> Self {
+        Self {
+            ca_file: Some(files.ca_file.clone()),
+            identity: Some((files.cert_file.clone(), files.key_file.clone())),
+            is_verified: true,
+        }
+    }
+}
+
+impl ClientFiles {
     fn read(&self) -> Result<ClientConfig, HttpsError> {
         let provider = Arc::new(provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())

@@ -1,0 +1,15 @@
+//! Every bound, and why it is that.
+
+use std::time::Duration;
+
+/// Names looked up at a time, each of which is a thread of the system's resolver.
+pub(crate) const LOOKUPS_MAX: usize = 32;
+/// For one name. The system's resolver gives a name server 5 s, and there is often a second one.
+pub(crate) const LOOKUP_DEADLINE: Duration = Duration::from_secs(10);
+/// For all names of a round to have had their turn: many that hang must not keep the rest from being
+/// served.
+pub(crate) const LOOKUPS_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a host that did not resolve is not looked up again, as upstream.
+pub(crate) const FAILED_HOST_TTL: Duration = Duration::from_secs(120);
+/// Most characters of a URL in a message to an app: its logs are no place for more.
+pub(crate) const SHOWN_CHARS_MAX: usize = 1_000;
