@@ -14,8 +14,6 @@ mod format;
 
 mod config;
 
-mod ending;
-
 mod backoff;
 
 mod batch;
@@ -33,6 +31,8 @@ mod connection;
 mod delivery;
 
 mod worker;
+
+use hydrant_feed::ending;
 
 pub use config::{ConfigError, DrainConfig, SyslogConfig};
 pub use drain::{Drain, DrainData, DrainError};
