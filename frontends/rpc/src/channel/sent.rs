@@ -5,7 +5,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
@@ -23,7 +23,10 @@ pub struct Sent(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     bytes: AtomicU64,
+    begun_bytes: AtomicU64,
     more: Notify,
+    is_closed: AtomicBool,
+    closed: Notify,
 }
 
 impl Sent {
@@ -31,6 +34,19 @@ impl Sent {
     /// connection together.
     pub fn bytes(&self) -> u64 {
         self.0.bytes.load(Ordering::Acquire)
+    }
+
+    /// The same, and with it what may have left in part: it has gone to TLS.
+    pub fn begun_bytes(&self) -> u64 {
+        self.0.begun_bytes.load(Ordering::Acquire)
+    }
+
+    /// Waits until the connection is closed: until then HTTP/2 may still write what it has, even if
+    /// nobody holds the channel any more. For one who waits.
+    pub async fn closed(&self) {
+        while !self.0.is_closed.load(Ordering::Acquire) {
+            self.0.closed.notified().await;
+        }
     }
 
     /// Waits until there are more; at once if there were since the last wait. For one who waits.
@@ -60,6 +76,19 @@ impl<T> Counted<T> {
             frames: Frames::default(),
             sent,
         }
+    }
+
+    fn follow(&mut self, written: &[u8]) {
+        self.frames.follow(written);
+        let begun = &self.sent.0.begun_bytes;
+        begun.store(self.frames.data_bytes, Ordering::Release);
+    }
+}
+
+impl<T> Drop for Counted<T> {
+    fn drop(&mut self) {
+        self.sent.0.is_closed.store(true, Ordering::Release);
+        self.sent.0.closed.notify_one();
     }
 }
 
@@ -139,7 +168,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let count = ready!(Pin::new(&mut self.transport).poll_write(context, bytes))?;
-        self.frames.follow(&bytes[..count]);
+        self.follow(&bytes[..count]);
         Poll::Ready(Ok(count))
     }
 
@@ -153,7 +182,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
         let mut left = count;
         for slice in slices {
             let taken = left.min(slice.len());
-            self.frames.follow(&slice[..taken]);
+            self.follow(&slice[..taken]);
             left -= taken;
         }
         Poll::Ready(Ok(count))
@@ -213,10 +242,12 @@ mod tests {
         let mut counted = Counted::new(ours, sent.clone());
         counted.write_all(&[b' '; PREFACE_BYTES]).await.unwrap();
         counted.write_all(&frame(0, b"abc")).await.unwrap();
-        assert_eq!(sent.bytes(), 0);
+        assert_eq!((sent.bytes(), sent.begun_bytes()), (0, 3));
         counted.flush().await.unwrap();
         sent.more().await;
         assert_eq!(sent.bytes(), 3);
         theirs.shutdown().await.unwrap();
+        drop(counted);
+        sent.closed().await;
     }
 }
