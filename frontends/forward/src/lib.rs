@@ -53,3 +53,6 @@ mod worker;
 pub use config::{ConfigError, DestinationConfig, ForwardConfig, Protocol, Takes, V1Tags};
 pub use state::{DestinationCounter, DestinationState, ForwardState};
 pub use worker::{FORWARD, Forward, StartError, start};
+
+#[cfg(test)]
+mod tests;
