@@ -261,6 +261,13 @@ impl Batches {
         self.batches.is_empty()
     }
 
+    /// Whether it is of no use to wait for more before the oldest batch is taken: it has a whole
+    /// message, or no room.
+    pub fn is_ripe(&self) -> bool {
+        let is_whole = |batch: &Batch| batch.envelopes >= MESSAGE_ENVELOPES_MAX;
+        self.batches.len() > 1 || self.batches.front().is_some_and(is_whole)
+    }
+
     /// Bytes in use.
     pub const fn bytes(&self) -> usize {
         self.bytes

@@ -8,6 +8,10 @@ pub mod counters;
 
 pub mod session;
 
+pub mod ending;
+
+pub mod backoff;
+
 pub mod lanes;
 
 pub mod wire;

@@ -5,7 +5,6 @@
 //! A router that dies costs what it held and nothing else; it is used again when it is back.
 
 mod away;
-mod backoff;
 mod config;
 mod connections;
 mod state;

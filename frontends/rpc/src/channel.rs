@@ -1,7 +1,14 @@
 //! Connections to gRPC servers.
 
+mod sent;
+
+pub use sent::Sent;
+
 use crate::tls::{ClientTls, H2};
 use hyper_util::rt::TokioIo;
+use sent::Counted;
+use socket2::{SockRef, TcpKeepalive};
+use std::error::Error as StdError;
 use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -46,25 +53,71 @@ pub async fn connect(address: &str, tls: Option<&ClientTls>) -> Result<Channel, 
         .await
 }
 
+/// A connection to be made for one stream of messages that we send.
+#[derive(Clone, Debug)]
+pub struct Dial<'d> {
+    /// Where, as `host:port`.
+    pub address: &'d str,
+    /// Without it the connection is plaintext.
+    pub tls: Option<&'d ClientTls>,
+    /// Whether HTTP/2 asks a silent peer every 15 s if it is there. grpc-go's servers end a connection
+    /// on which that happens more often than every 5 minutes, unless they were told otherwise, as
+    /// Dopplers are and agents are not. TCP asks in any case.
+    pub keepalive: bool,
+    /// Counts what leaves.
+    pub sent: Sent,
+}
+
+/// As [`connect`], for who sends.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn dial(dial: Dial<'_>) -> Result<Channel, Error> {
+    let Dial {
+        address,
+        tls,
+        keepalive,
+        sent,
+    } = dial;
+    let connector = Connector {
+        sent: Some(sent),
+        ..Connector::new(address, tls)
+    };
+    let endpoint = match keepalive {
+        true => with_keepalive(plain_endpoint(address, tls)),
+        false => plain_endpoint(address, tls),
+    };
+    endpoint.connect_with_connector(connector).await
+}
+
 fn endpoint(address: &str, tls: Option<&ClientTls>) -> Endpoint {
+    with_keepalive(plain_endpoint(address, tls))
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES)
+}
+
+fn with_keepalive(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
+}
+
+fn plain_endpoint(address: &str, tls: Option<&ClientTls>) -> Endpoint {
     let scheme = if tls.is_some() { "https" } else { "http" };
     // Only for `:scheme` and `:authority`: the connector has the address.
     let named = Endpoint::from_shared(format!("{scheme}://{address}"));
     named
         .unwrap_or_else(|_| Endpoint::from_static("http://invalid"))
         .connect_timeout(CONNECT_TIMEOUT)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_frame_size(FRAME_BYTES)
-        .http2_keep_alive_interval(KEEPALIVE)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-        .keep_alive_while_idle(true)
 }
 
 /// Makes the connection, with the certificates that are the newest then.
 struct Connector {
     address: String,
     tls: Option<ClientTls>,
+    sent: Option<Sent>,
 }
 
 /// TCP, or TLS over it.
@@ -79,6 +132,7 @@ impl Connector {
         Self {
             address: address.to_owned(),
             tls: tls.cloned(),
+            sent: None,
         }
     }
 }
@@ -93,14 +147,22 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let (address, tls) = (self.address.clone(), self.tls.clone());
-        Box::pin(async move { transport(&address, tls).await.map(TokioIo::new) })
+        let (address, tls, sent) = (self.address.clone(), self.tls.clone(), self.sent.clone());
+        Box::pin(async move {
+            let transport = transport(&address, tls).await?;
+            let transport = match sent {
+                Some(sent) => Box::new(Counted::new(transport, sent)),
+                None => transport,
+            };
+            Ok(TokioIo::new(transport))
+        })
     }
 }
 
 async fn transport(address: &str, tls: Option<ClientTls>) -> io::Result<BoxTransport> {
     let tcp = TcpStream::connect(address).await?;
     tcp.set_nodelay(true)?;
+    watch_over(&tcp)?;
     let Some(tls) = tls else {
         return Ok(Box::new(tcp));
     };
@@ -113,6 +175,26 @@ async fn transport(address: &str, tls: Option<ClientTls>) -> io::Result<BoxTrans
         return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
     }
     Ok(Box::new(stream))
+}
+
+/// What all the other errors are about: the last of their sources.
+pub fn cause(error: &(dyn StdError + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// A peer that is gone without a word is noticed, whether we wait for its answer or it for ours.
+fn watch_over(tcp: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(tcp);
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new()
+            .with_time(KEEPALIVE)
+            .with_interval(KEEPALIVE),
+    )?;
+    socket.set_tcp_user_timeout(Some(KEEPALIVE + KEEPALIVE_TIMEOUT))
 }
 
 #[cfg(test)]

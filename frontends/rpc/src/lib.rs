@@ -11,6 +11,8 @@ pub mod tls;
 
 pub mod channel;
 
+pub mod sender;
+
 mod generated;
 
 pub use generated::{doppler, doppler_ingestor, egress, ingress};

@@ -15,9 +15,9 @@
 //!
 //! A write to a connection that the peer has reset raises SIGPIPE, which Rust's runtime ignores.
 
-use crate::ending::Ending;
 use crate::limits::{KEEPALIVE_MS, LINGER_MS, PEER_BUFFER_BYTES, RING_ENTRIES};
 use bytes::Bytes;
+use hydrant_feed::ending::Ending;
 use socket2::{SockRef, TcpKeepalive};
 use std::cell::RefCell;
 use std::io;

@@ -16,8 +16,6 @@ mod format;
 
 mod config;
 
-mod ending;
-
 mod backoff;
 
 mod batch;

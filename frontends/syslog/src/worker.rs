@@ -3,7 +3,6 @@
 use crate::connection::{Runtime, runtime, turn};
 use crate::delivery::{Patience, Progress, Service};
 use crate::drains::{Drains, Terms};
-use crate::ending::{Ending, Phase};
 use crate::limits::{CATCH_UP_BYTES_MIN, CATCH_UP_TURNS_MAX};
 use crate::pump::Pump;
 use crate::wish::worker_of;
@@ -12,6 +11,7 @@ use hydrant_bindings::{Binding, BindingSet};
 use hydrant_engine::engine::pin_to;
 use hydrant_engine::lanes::LaneReader;
 use hydrant_feed::budget::Budget;
+use hydrant_feed::ending::{Ending, Phase};
 use hydrant_feed::lanes::Lanes;
 use hydrant_feed::session::FrontendState;
 use std::future::pending;

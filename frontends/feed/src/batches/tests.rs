@@ -214,3 +214,20 @@ fn a_batch_of_twice_as_much_holds_two_frames() {
     }
     assert_eq!(counts, [(0, 1, true), (0, 2, true), (0, 4, true)]);
 }
+
+#[test]
+fn a_batch_is_ripe_with_a_whole_message_or_without_room() {
+    let mut batches = Batches::within(Budget::new(1 << 20), 1 << 20, Packing::Hundred);
+    assert!(!batches.is_ripe());
+    for _ in 1..MESSAGE_ENVELOPES_MAX {
+        assert_eq!(batches.push(b"12"), 0);
+        assert!(!batches.is_ripe());
+    }
+    assert_eq!(batches.push(b"12"), 0);
+    assert!(batches.is_ripe());
+    assert_eq!(batches.clear(), u64::from(MESSAGE_ENVELOPES_MAX));
+    assert_eq!(batches.push(&[0; 900]), 0);
+    assert!(!batches.is_ripe());
+    assert_eq!(batches.push(&[0; 900]), 0);
+    assert!(batches.is_ripe(), "the second begins a batch");
+}

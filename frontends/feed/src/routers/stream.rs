@@ -1,17 +1,17 @@
 //! The stream of one subscription from one router, begun again for as long as it is wanted.
 
-use super::backoff::Backoff;
 use super::connections::Connection;
 use super::state::{Tally, WantedStream};
 use super::{Request, Router, RouterCounter, RouterState, Sink};
+use crate::backoff::{Backoff, random};
 use bytes::Bytes;
 use hydrant_engine::decode;
 use hydrant_engine::record::SourceRule;
 use hydrant_rpc::batch;
+use hydrant_rpc::channel::cause;
 use hydrant_rpc::doppler::DopplerClient;
 use hydrant_rpc::egress::EgressClient;
 use std::error::Error;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -66,7 +66,7 @@ impl Stream {
             Ok(connection) => self.follow(connection).await,
             Err(error) => {
                 self.state().count(RouterCounter::Failures);
-                self.state().fail(&innermost(&error));
+                self.state().fail(&cause(&error));
                 false
             }
         }
@@ -149,23 +149,9 @@ fn ending_text(ending: &Result<(), Status>) -> String {
     match ending {
         Ok(()) => "the router ended the stream".to_owned(),
         Err(status) => {
-            let cause = status.source().map(innermost);
-            let said = cause.as_deref().unwrap_or_else(|| status.message());
+            let source = status.source().map(cause);
+            let said = source.as_deref().unwrap_or_else(|| status.message());
             format!("{}: {said}", status.code())
         }
     }
-}
-
-/// What all the other errors are about.
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
-}
-
-/// Any number; the standard library's hashers begin with one.
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
 }

@@ -1,4 +1,5 @@
-//! How the worker comes to its end: no more lines come, and then the time for them is over.
+//! How a worker that writes to peers comes to its end: nothing more comes for them, and then the time
+//! for what waits is over.
 
 use std::future::Future;
 use std::pin::pin;
@@ -8,12 +9,12 @@ use futures_util::future::{Either, select};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Where the worker stands. It only goes forward.
+/// Where a worker stands. It only goes forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
-    /// Lines come.
+pub enum Phase {
+    /// Messages come.
     Running,
-    /// No more lines come; what waits is still written.
+    /// No more come; what waits is still written.
     Flushing,
     /// What waits now is lost.
     Over,
@@ -21,27 +22,27 @@ pub(crate) enum Phase {
 
 /// A view of the phase that can be waited with.
 #[derive(Clone, Debug)]
-pub(crate) struct Ending(watch::Receiver<Phase>);
+pub struct Ending(watch::Receiver<Phase>);
 
 impl Ending {
     /// A phase to set, and its view.
-    pub(crate) fn new() -> (watch::Sender<Phase>, Self) {
+    pub fn new() -> (watch::Sender<Phase>, Self) {
         let (sender, receiver) = watch::channel(Phase::Running);
         (sender, Self(receiver))
     }
 
-    /// Whether no more lines come.
-    pub(crate) fn is_flushing(&self) -> bool {
+    /// Whether no more messages come.
+    pub fn is_flushing(&self) -> bool {
         *self.0.borrow() >= Phase::Flushing
     }
 
     /// Whether the time is over.
-    pub(crate) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         *self.0.borrow() >= Phase::Over
     }
 
     /// What `future` gives, unless `limit` passes or the time is over before.
-    pub(crate) async fn within<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
+    pub async fn within<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
         let limited = pin!(timeout(limit, future));
         let over = pin!(self.reached(Phase::Over));
         match select(limited, over).await {
@@ -51,7 +52,7 @@ impl Ending {
     }
 
     /// Waits for `delay`; the next phase ends it early.
-    pub(crate) async fn pause(&self, delay: Duration) {
+    pub async fn pause(&self, delay: Duration) {
         let next = if self.is_flushing() {
             Phase::Over
         } else {

@@ -1,0 +1,138 @@
+//! What a stream has taken and the kernel has not, in order.
+
+use crate::session::{Parcel, Session};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The parcels of one stream.
+#[derive(Debug, Default)]
+pub(crate) struct Flight(Mutex<Parcels>);
+
+#[derive(Debug, Default)]
+struct Parcels {
+    parcels: VecDeque<Parcel>,
+    /// Bytes before the first of them.
+    begin: u64,
+    /// Messages taken in all.
+    messages: u64,
+}
+
+impl Flight {
+    /// The stream has taken one.
+    pub(crate) fn add(&self, parcel: Parcel, messages: u64) {
+        let mut parcels = self.parcels();
+        parcels.messages += messages;
+        parcels.parcels.push_back(parcel);
+    }
+
+    /// Messages that the stream has taken.
+    pub(crate) fn messages(&self) -> u64 {
+        self.parcels().messages
+    }
+
+    /// Whether the kernel has all that the stream took.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parcels().parcels.is_empty()
+    }
+
+    /// The kernel has `sent` bytes of the stream: what lies whole among them is delivered.
+    pub(crate) fn settle(&self, sent: u64, session: &Session) {
+        let mut parcels = self.parcels();
+        let begin = parcels.begin;
+        let mut envelopes = 0;
+        while let Some(parcel) = parcels.parcels.front() {
+            let end = parcels.begin + parcel.bytes.len() as u64;
+            if end > sent {
+                break;
+            }
+            envelopes += u64::from(parcel.envelopes);
+            parcels.begin = end;
+            parcels.parcels.pop_front();
+        }
+        let bytes = parcels.begin - begin;
+        drop(parcels);
+        if envelopes > 0 {
+            session.delivered(envelopes, bytes);
+        }
+    }
+
+    /// The stream is over: the kernel has `sent` bytes of it, and no more than `begun` may have left.
+    pub(crate) fn end(&self, sent: u64, begun: u64, session: &Session) {
+        self.settle(sent, session);
+        let mut parcels = self.parcels();
+        while parcels.begin < begun
+            && let Some(broken) = parcels.parcels.pop_front()
+        {
+            parcels.begin += broken.bytes.len() as u64;
+            session.broken(u64::from(broken.envelopes));
+        }
+        let rest = std::mem::take(&mut parcels.parcels);
+        drop(parcels);
+        if !rest.is_empty() {
+            session.take_back(rest);
+        }
+    }
+
+    fn parcels(&self) -> MutexGuard<'_, Parcels> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::DestinationConfig;
+    use crate::state::{DestinationCounter, ForwardState};
+    use bytes::Bytes;
+    use hydrant_feed::batches::Packing;
+    use hydrant_feed::counters::SessionCounter;
+
+    fn session() -> Session {
+        let state = ForwardState::new(&[DestinationConfig::at("localhost:1")]);
+        Session::new(state.destinations[0].clone(), Packing::Hundred, 1 << 20)
+    }
+
+    fn parcel(bytes: usize, envelopes: u32) -> Parcel {
+        let bytes = Bytes::from(vec![0; bytes]);
+        Parcel { bytes, envelopes }
+    }
+
+    fn counts(session: &Session) -> [u64; 3] {
+        let counters = &session.state.session.counters;
+        let retried = session.state.get(DestinationCounter::Retried);
+        let [delivered, broken] =
+            [SessionCounter::Delivered, SessionCounter::Broken].map(|it| counters.get(it));
+        [delivered, broken, retried]
+    }
+
+    #[test]
+    fn whole_parcels_are_delivered_a_begun_one_is_lost_others_are_given_back() {
+        let session = session();
+        let flight = Flight::default();
+        for (bytes, envelopes) in [(100, 1), (200, 20), (300, 300), (400, 4000)] {
+            flight.add(parcel(bytes, envelopes), 1);
+        }
+        flight.settle(99, &session);
+        assert_eq!(counts(&session), [0, 0, 0]);
+        flight.settle(299, &session);
+        assert_eq!(counts(&session), [1, 0, 0]);
+        flight.end(299, 301, &session);
+        assert_eq!(counts(&session), [1, 320, 4000]);
+        assert!(flight.is_empty() && !session.is_empty());
+        session.abandon();
+        let counters = &session.state.session.counters;
+        assert_eq!(counters.get(SessionCounter::Gone), 4000);
+        assert_eq!(session.state.get(DestinationCounter::Bytes), 100);
+    }
+
+    #[test]
+    fn at_a_parcels_end_nothing_is_lost() {
+        let session = session();
+        let flight = Flight::default();
+        flight.add(parcel(100, 1), 1);
+        flight.add(parcel(100, 2), 1);
+        flight.end(100, 100, &session);
+        assert_eq!(counts(&session), [1, 0, 2]);
+        assert_eq!(flight.messages(), 2);
+    }
+}
