@@ -25,6 +25,7 @@ hydrant_engine::counters! {
         Slow = "slow_consumer", "Messages that waited when the session was closed for taking nothing.";
         Gone = "session_gone", "Messages that waited when the session's peer was gone or we stopped.";
         Broken = "stream_broken", "Envelopes of a batch that was on its way when its stream broke: some of it had left, not all, and which of them arrived is not known.";
+        Refused = "refused", "Messages that the peer was asked to take for two minutes and refused each time (an HTTP drain's answer other than 2xx).";
         HostnameInvalid = "hostname_invalid", "Envelopes without a syslog line: the drain's hostname is not printable ASCII.";
         AppNameInvalid = "app_name_invalid", "Envelopes without a syslog line: the source id is not printable ASCII.";
         ProcIdInvalid = "proc_id_invalid", "Envelopes without a syslog line: the instance id is not printable ASCII.";
@@ -35,11 +36,12 @@ hydrant_engine::counters! {
 
 impl SessionCounter {
     /// The losses among them. An envelope that RFC 5424 cannot carry is one selected and one lost.
-    pub const LOSSES: [Self; 9] = [
+    pub const LOSSES: [Self; 10] = [
         Self::OutboxFull,
         Self::Slow,
         Self::Gone,
         Self::Broken,
+        Self::Refused,
         Self::HostnameInvalid,
         Self::AppNameInvalid,
         Self::ProcIdInvalid,
@@ -113,7 +115,7 @@ mod tests {
     #[test]
     fn what_is_neither_delivered_nor_lost_waits() {
         let counters = SessionCounters::default();
-        counters.add(SessionCounter::Selected, 15);
+        counters.add(SessionCounter::Selected, 16);
         counters.add(SessionCounter::Delivered, 3);
         for loss in SessionCounter::LOSSES {
             counters.add(loss, 1);

@@ -51,6 +51,14 @@ impl Ending {
         }
     }
 
+    /// What `future` gives, unless the time is over before.
+    pub async fn until_over<F: Future>(&self, future: F) -> Option<F::Output> {
+        match select(pin!(future), pin!(self.reached(Phase::Over))).await {
+            Either::Left((output, _)) => Some(output),
+            Either::Right(_) => None,
+        }
+    }
+
     /// Waits for `delay`; the next phase ends it early.
     pub async fn pause(&self, delay: Duration) {
         let next = if self.is_flushing() {

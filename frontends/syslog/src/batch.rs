@@ -1,8 +1,8 @@
 //! The lines of one write, until whoever they are for has them.
 
-use crate::format::frames::whole_lines;
+use crate::format::frames::{first_frame_bytes, whole_lines};
 use bytes::{Buf, Bytes};
-use hydrant_bindings::Framing;
+use hydrant_bindings::{Framing, Transport};
 
 /// Lines on their way out of the outbox.
 ///
@@ -35,6 +35,17 @@ impl Batch {
         self.bytes.advance(end);
         self.line_count -= count;
         count
+    }
+
+    /// Gives up what was refused: the whole of a POST of many lines, or its first line. Gives how
+    /// many lines that was.
+    pub(crate) fn take_refused(&mut self, transport: Transport) -> u64 {
+        let framing = Framing::OctetCounting;
+        let end = match transport {
+            Transport::HttpsBatch => self.bytes.len(),
+            _ => first_frame_bytes(&self.bytes, framing),
+        };
+        self.settle(end, framing)
     }
 
     /// Lines in it.

@@ -6,9 +6,11 @@ use crate::limits::{
     DRAINS_MAX, IDLE_TIMEOUT_S, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MIN, OUTBOXES_BYTES_MAX, WORKERS_MAX,
 };
 use bytesize::ByteSize;
-use hydrant_bindings::{Binding, Credentials, Drain, Transport};
+use hydrant_bindings::{Binding, Blacklist, Credentials, Drain, Secret};
 use serde::Deserialize;
 use std::fmt;
+use std::fs;
+use std::path::PathBuf;
 
 /// The `[syslog]` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,10 +31,29 @@ pub struct SyslogConfig {
     /// Seconds without a line after which a drain's connection is closed, until there is one again.
     /// Default: 600, as upstream.
     pub idle_timeout_s: u64,
+    /// Ranges of addresses, `first-last`, that no app's drain may have: each address that its name
+    /// has is checked before we connect. Drains of every source may. Default: none.
+    pub blacklist: Blacklist,
+    /// TLS to drains.
+    pub tls: TlsConfig,
+}
+
+/// The `[syslog.tls]` table: TLS to `syslog-tls`, `https` and `https-batch` drains.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsConfig {
+    /// CAs that are trusted beside the machine's. Default: none.
+    pub ca_file: Option<PathBuf>,
+    /// TLS 1.2 alone, with these suites, by IANA's or OpenSSL's names. Default: TLS 1.2 and 1.3 with
+    /// every suite of ECDHE with AES-GCM or ChaCha20.
+    pub cipher_suites: Vec<String>,
+    /// Whether every certificate of a drain is taken: whoever is in between can read all. Default:
+    /// false.
+    pub insecure_skip_verify: bool,
 }
 
 /// A `[[syslog.drains]]` table.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DrainConfig {
     /// `syslog://host:port?drain-data=…`, see [`Drain::parse`].
@@ -43,6 +64,15 @@ pub struct DrainConfig {
     /// HOSTNAME of lines whose tags name no app. Default: none, written as `-`.
     #[serde(default)]
     pub hostname: String,
+    /// PEM file with our certificate for it; goes with `key_file`. Default: none.
+    #[serde(default)]
+    pub cert_file: Option<PathBuf>,
+    /// PEM file with our key for it.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+    /// PEM file with CAs that are trusted for it and no other drain. Default: none.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// A setting that cannot be used. Says nothing of a URL that could be a secret.
@@ -64,6 +94,8 @@ impl Default for SyslogConfig {
             outboxes_bytes: ByteSize::mib(512),
             metadata: true,
             idle_timeout_s: IDLE_TIMEOUT_S,
+            blacklist: Blacklist::default(),
+            tls: TlsConfig::default(),
         }
     }
 }
@@ -131,17 +163,35 @@ impl SyslogConfig {
     /// # Errors
     /// Names the first key whose file cannot be read.
     pub(crate) fn bindings(&self) -> Result<Vec<Binding>, ConfigError> {
-        let binding = |drain: &DrainConfig| Binding {
-            url: drain.url.as_str().into(),
-            credentials: Credentials::default(),
-            app: drain.app.clone(),
-            hostname: drain.hostname.clone(),
+        let drains = self.drains.iter().enumerate();
+        let binding = |(index, drain): (usize, &DrainConfig)| {
+            Ok(Binding {
+                url: drain.url.as_str().into(),
+                credentials: drain.credentials(&format!("syslog.drains[{index}]"))?,
+                app: drain.app.clone(),
+                hostname: drain.hostname.clone(),
+            })
         };
-        Ok(self.drains.iter().map(binding).collect())
+        drains.map(binding).collect()
     }
 }
 
 impl DrainConfig {
+    fn credentials(&self, key: &str) -> Result<Credentials, ConfigError> {
+        let read = |name: &str, file: &Option<PathBuf>| match file {
+            None => Ok(Secret::default()),
+            Some(file) => fs::read_to_string(file).map(Secret::from).map_err(|error| {
+                let problem = format!("{}: {error}", file.display());
+                ConfigError::new(format!("{key}.{name}"), problem)
+            }),
+        };
+        Ok(Credentials {
+            cert: read("cert_file", &self.cert_file)?,
+            key: read("key_file", &self.key_file)?,
+            ca: read("ca_file", &self.ca_file)?,
+        })
+    }
+
     fn check(&self, key: &str) -> Result<Drain, ConfigError> {
         if self.app.as_deref() == Some("") {
             let problem = "is empty: name a source id, or leave it out for every source";
@@ -152,19 +202,16 @@ impl DrainConfig {
             return Err(ConfigError::new(format!("{key}.hostname"), problem));
         }
         let fail = |problem: String| ConfigError::new(format!("{key}.url"), problem);
-        let drain = Drain::parse(&self.url).map_err(|error| fail(error.to_string()))?;
-        if drain.transport() != Transport::Tcp {
-            let scheme = drain.transport().scheme();
-            return Err(fail(format!(
-                "`{scheme}` is not supported yet: write `syslog`"
-            )));
+        if self.cert_file.is_some() != self.key_file.is_some() {
+            let problem = "goes with key_file, and key_file with it";
+            return Err(ConfigError::new(format!("{key}.cert_file"), problem));
         }
-        Ok(drain)
+        Drain::parse(&self.url).map_err(|error| fail(error.to_string()))
     }
 }
 
 impl ConfigError {
-    fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
+    pub(crate) fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
         Self {
             key: key.into(),
             problem: problem.into(),
@@ -234,8 +281,7 @@ mod tests {
             drains: vec![
                 DrainConfig {
                     url: "syslog://a:1".to_owned(),
-                    app: None,
-                    hostname: String::new(),
+                    ..Default::default()
                 };
                 DRAINS_MAX + 1
             ],

@@ -15,18 +15,15 @@
 //!
 //! A write to a connection that the peer has reset raises SIGPIPE, which Rust's runtime ignores.
 
-use crate::limits::{KEEPALIVE_MS, LINGER_MS, PEER_BUFFER_BYTES, RING_ENTRIES};
+use crate::limits::{LINGER_MS, PEER_BUFFER_BYTES, RING_ENTRIES};
 use bytes::Bytes;
 use hydrant_feed::ending::Ending;
-use socket2::{SockRef, TcpKeepalive};
 use std::cell::RefCell;
 use std::io;
 use std::net::Shutdown;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::net::lookup_host;
 use tokio::task::{JoinHandle, spawn_local};
-use tokio::time::{Instant, timeout};
 use tokio_uring::net::TcpStream;
 
 pub(crate) use tokio_uring::Runtime;
@@ -70,28 +67,21 @@ pub(crate) struct Written {
 }
 
 impl Connection {
-    /// Resolves `host` anew and connects to the first of its addresses that answers, each having
-    /// its share of `limit`. May be dropped while it waits. `when_broken` is called when the peer
-    /// closes the connection or it breaks.
+    /// Takes a connection over. `hear` is given what the peer says, and may find that it is the end;
+    /// `when_broken` is called when the peer closes the connection or it breaks.
     ///
     /// # Errors
-    /// What the resolver or the kernel said, of several addresses the last.
-    pub(crate) async fn open(
-        host: &str,
-        port: u16,
-        limit: Duration,
+    /// What the kernel said.
+    pub(crate) fn new(
+        stream: tokio::net::TcpStream,
+        hear: impl FnMut(&[u8]) -> io::Result<()> + 'static,
         when_broken: impl FnOnce() + 'static,
     ) -> io::Result<Self> {
-        let stream = dial(host, port, limit).await?.into_std()?;
-        stream.set_nodelay(true)?; // We make the batches.
-        let every = Duration::from_millis(KEEPALIVE_MS);
-        let keepalive = TcpKeepalive::new().with_time(every).with_interval(every);
-        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         let shared = Rc::new(Shared {
-            stream: TcpStream::from_std(stream),
+            stream: TcpStream::from_std(stream.into_std()?),
             broken: RefCell::new(None),
         });
-        let watch = spawn_local(watch(shared.clone(), when_broken));
+        let watch = spawn_local(watch(shared.clone(), hear, when_broken));
         Ok(Self { shared, watch })
     }
 
@@ -171,16 +161,23 @@ impl std::fmt::Debug for Shared {
 }
 
 /// Reads until the peer closes, so that no line is written into a connection that is known to be
-/// dead. Syslog receivers have nothing to say; if one does, we forget it.
-async fn watch(shared: Rc<Shared>, when_broken: impl FnOnce()) {
+/// dead.
+async fn watch(
+    shared: Rc<Shared>,
+    mut hear: impl FnMut(&[u8]) -> io::Result<()>,
+    when_broken: impl FnOnce(),
+) {
     let mut buffer = Vec::with_capacity(PEER_BUFFER_BYTES);
     let error = loop {
         let (read, returned) = shared.stream.read(buffer).await;
         buffer = returned;
-        match read {
-            Ok(0) => break io::Error::new(io::ErrorKind::ConnectionAborted, "closed by the peer"),
-            Ok(_) => {}
-            Err(error) => break error,
+        let heard = match read {
+            Ok(0) => Err(closed()),
+            Ok(count) => hear(&buffer[..count]),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = heard {
+            break error;
         }
     };
     shared.broken.replace(Some(error));
@@ -188,26 +185,9 @@ async fn watch(shared: Rc<Shared>, when_broken: impl FnOnce()) {
     when_broken();
 }
 
-async fn dial(host: &str, port: u16, limit: Duration) -> io::Result<tokio::net::TcpStream> {
-    let until = Instant::now() + limit;
-    // Not on this thread, unless the host is an address.
-    let addresses: Vec<_> = lookup_host((host, port)).await?.collect();
-    let mut outcome = Err(io::Error::other("the name has no address"));
-    for (index, address) in addresses.iter().enumerate() {
-        let others = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-        let share = until.saturating_duration_since(Instant::now()) / others;
-        let connecting = timeout(share, tokio::net::TcpStream::connect(address));
-        outcome = connecting.await.unwrap_or_else(|_| Err(no_answer()));
-        if outcome.is_ok() {
-            break;
-        }
-    }
-    outcome
-}
-
-/// The peer did not answer within the time for it.
-pub(crate) fn no_answer() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "no answer in time")
+/// The peer said that it ends.
+pub(crate) fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "closed by the peer")
 }
 
 fn stuck_error(limit: Duration) -> io::Error {

@@ -4,10 +4,14 @@
 use crate::backoff::Backoff;
 use crate::batch::Batch;
 use crate::config::SyslogConfig;
-use crate::connection::{Connection, no_answer};
-use crate::limits::{CONNECT_TIMEOUT_MS, IDLE_TIMEOUT_S, RETIRED_MS, STUCK_TIMEOUT_MS};
+use crate::dial::no_answer;
+use crate::limits::{
+    CONNECT_TIMEOUT_MS, GATHER_MS, IDLE_TIMEOUT_S, POST_BYTES, REFUSED_MS, RETIRED_MS,
+    STUCK_TIMEOUT_MS,
+};
+use crate::link::{Connector, Link, Place, SendError};
 use crate::session::Session;
-use hydrant_bindings::Drain;
+use hydrant_bindings::Transport;
 use hydrant_feed::ending::Ending;
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -25,6 +29,8 @@ pub(crate) struct Patience {
     pub(crate) stuck: Duration,
     /// For another line, before the connection is closed.
     pub(crate) idle: Duration,
+    /// For it to take lines that it refuses, before they are lost.
+    pub(crate) refused: Duration,
 }
 
 impl Patience {
@@ -43,6 +49,7 @@ impl Default for Patience {
             connect: Duration::from_millis(CONNECT_TIMEOUT_MS),
             stuck: Duration::from_millis(STUCK_TIMEOUT_MS),
             idle: Duration::from_secs(IDLE_TIMEOUT_S),
+            refused: Duration::from_millis(REFUSED_MS),
         }
     }
 }
@@ -71,6 +78,8 @@ pub(crate) struct Service {
     pub(crate) ending: Ending,
     /// What went out.
     pub(crate) progress: Progress,
+    /// What connections are made with.
+    pub(crate) connector: Connector,
 }
 
 /// A drain's lines on their way out.
@@ -80,11 +89,14 @@ pub(crate) struct Service {
 /// delivered ones when it went cannot be known.
 #[derive(Debug)]
 pub(crate) struct Delivery {
-    drain: Drain,
+    place: Place,
     session: Rc<Session>,
     service: Rc<Service>,
     backoff: Backoff,
     batch: Batch,
+    has_failed: bool,
+    /// When the drain first refused the batch at hand.
+    refused_at: Option<Instant>,
     retired_at: Cell<Option<Instant>>,
 }
 
@@ -101,14 +113,16 @@ enum Next {
 
 impl Delivery {
     /// Delivers what is put into the outbox of `session`.
-    pub(crate) fn new(drain: Drain, session: Rc<Session>, service: Rc<Service>) -> Self {
+    pub(crate) fn new(place: Place, session: Rc<Session>, service: Rc<Service>) -> Self {
         session.note("not connected: no line yet");
         Self {
-            drain,
+            place,
             session,
             service,
             backoff: Backoff::default(),
             batch: Batch::default(),
+            has_failed: false,
+            refused_at: None,
             retired_at: Cell::default(),
         }
     }
@@ -118,7 +132,7 @@ impl Delivery {
         loop {
             match self.next(|| false).await {
                 Next::Lines => match self.connect().await {
-                    Ok(connection) => self.serve(connection).await,
+                    Ok(link) => self.serve(link).await,
                     Err(error) => self.failed(&error).await,
                 },
                 Next::Idle => {}
@@ -162,68 +176,124 @@ impl Delivery {
         !self.batch.is_empty() || !self.session.is_empty()
     }
 
-    async fn connect(&self) -> io::Result<Connection> {
+    async fn connect(&self) -> io::Result<Link> {
         let session = self.session.clone();
-        let (host, port) = (self.drain.host(), self.drain.port());
-        let limit = self.service.patience.connect;
-        let opening = Connection::open(host, port, limit, move || session.wake());
-        let opened = self.service.ending.within(limit, opening).await;
-        opened.unwrap_or_else(|| Err(no_answer()))
+        let Service {
+            patience,
+            ending,
+            connector,
+            ..
+        } = &*self.service;
+        let when_broken = move || session.wake();
+        let limit = patience.connect;
+        let connecting = connector.connect(&self.place, self.has_failed, limit, when_broken);
+        // There is no limit to the wait for a place, which is not the drain's fault.
+        let connected = ending.until_over(connecting).await;
+        connected.unwrap_or_else(|| Err(no_answer("stopping")))
     }
 
-    async fn serve(&mut self, connection: Connection) {
+    async fn serve(&mut self, mut link: Link) {
         self.session.note("connected");
+        self.has_failed = false;
         let since = Instant::now();
-        let outcome = self.write_lines(&connection).await;
+        let outcome = self.write_lines(&mut link).await;
         self.backoff.stood(since.elapsed());
         match outcome {
             Ok(next) => {
-                connection.finish(&self.service.ending).await;
+                link.finish(self.service.patience.stuck, &self.service.ending)
+                    .await;
                 if next == Next::Idle {
                     self.session.note("idle: closed after a time without lines");
                 }
             }
             Err(error) => {
-                connection.close().await;
+                link.close().await;
+                self.give_up_refused(&error);
                 self.failed(&error).await;
             }
         }
     }
 
-    async fn write_lines(&mut self, connection: &Connection) -> io::Result<Next> {
+    async fn write_lines(&mut self, link: &mut Link) -> Result<Next, SendError> {
         loop {
-            let next = self.next(|| connection.is_broken()).await;
+            let next = self.next(|| link.is_broken()).await;
             if next != Next::Lines {
-                return connection.take_broken().map_or(Ok(next), Err);
+                let broken = link.take_broken();
+                return broken.map_or(Ok(next), |error| Err(error.into()));
             }
-            self.write_batch(connection).await?;
+            self.write_batch(link).await?;
         }
     }
 
-    async fn write_batch(&mut self, connection: &Connection) -> io::Result<()> {
+    async fn write_batch(&mut self, link: &mut Link) -> Result<(), SendError> {
         if self.batch.is_empty() {
-            self.batch = self.session.pop().unwrap_or_default();
+            self.batch = self.fill().await;
         }
-        let stuck = self.service.patience.stuck;
-        let bytes = self.batch.bytes();
-        let written = connection.write(bytes, stuck, &self.service.ending).await;
-        let settled = self.batch.settle(written.count, self.drain.framing());
-        self.session.delivered(settled);
-        written.outcome?;
+        let Service {
+            patience, ending, ..
+        } = &*self.service;
+        let drain = &self.place.drain;
+        let sent = link.send(&mut self.batch, drain, patience.stuck, ending);
+        let sent = sent.await;
+        self.session.delivered(sent.line_count);
+        if sent.line_count > 0 {
+            self.refused_at = None;
+        }
+        sent.outcome?;
         self.service.progress.count();
         Ok(())
     }
 
-    async fn failed(&mut self, error: &io::Error) {
+    /// As much as goes in one write; for a POST of many lines, what comes within a second.
+    async fn fill(&self) -> Batch {
+        if self.place.drain.transport() != Transport::HttpsBatch {
+            return self.session.pop().unwrap_or_default();
+        }
+        let mut left = Duration::from_millis(GATHER_MS);
+        let step = left / 20;
+        while self.session.waiting_bytes() < POST_BYTES
+            && !left.is_zero()
+            && !self.service.ending.is_flushing()
+        {
+            self.service.ending.pause(step).await;
+            left = left.saturating_sub(step);
+        }
+        let mut all = Vec::new();
+        let mut line_count = 0;
+        while all.len() < POST_BYTES
+            && let Some(batch) = self.session.pop()
+        {
+            all.extend_from_slice(batch.bytes());
+            line_count += batch.line_count();
+        }
+        Batch::new(all.into(), line_count)
+    }
+
+    /// Lines that the drain goes on to refuse would keep all others from it.
+    fn give_up_refused(&mut self, error: &SendError) {
+        if !matches!(error, SendError::Refused(_)) {
+            return;
+        }
+        let since = *self.refused_at.get_or_insert_with(Instant::now);
+        if since.elapsed() >= self.service.patience.refused {
+            let first = self.batch.take_refused(self.place.drain.transport());
+            self.session.refused(first);
+            self.refused_at = None;
+        }
+    }
+
+    async fn failed(&mut self, error: &impl ToString) {
+        self.has_failed = true;
         let random = RandomState::new().build_hasher().finish();
         let pause = self.backoff.failed(random);
-        self.session.failed(error.to_string());
+        let error = error.to_string();
         self.session.note(if self.has_waiting() {
             let pause_ms = pause.as_micros().div_ceil(1000);
             format!("connecting: {error}, retry in {pause_ms} ms")
         } else {
             format!("not connected: {error}")
         });
+        self.session.failed(error);
         self.service.ending.pause(pause).await;
     }
 }

@@ -1,6 +1,7 @@
 //! The drains that a worker serves, as they come and go.
 
 use crate::delivery::{Delivery, Service};
+use crate::link::Place;
 use crate::pump::Pump;
 use crate::session::Session;
 use crate::wish::Wish;
@@ -90,7 +91,10 @@ impl Drains {
         let session = Rc::new(session);
         let format = wish.format(terms.metadata);
         let pump_key = pump.add(wish.selection(), format, session.clone());
-        let delivery = Delivery::new(wish.drain, session.clone(), terms.service.clone());
+        // Drains of every source are the operator's, as upstream has it.
+        let is_checked = wish.binding.app.is_some();
+        let place = Place::new(wish.drain, wish.binding.credentials.clone(), is_checked);
+        let delivery = Delivery::new(place, session.clone(), terms.service.clone());
         let number = self.state.open(shown);
         let served = Served { session, pump_key };
         self.tasks.push(spawn_local(serve(

@@ -32,6 +32,16 @@ mod pump;
 
 mod connection;
 
+mod trust;
+
+mod dial;
+
+mod tls;
+
+mod post;
+
+mod link;
+
 mod delivery;
 
 mod drains;
@@ -40,7 +50,7 @@ mod worker;
 
 mod syslog;
 
-pub use config::{ConfigError, DrainConfig, SyslogConfig};
+pub use config::{ConfigError, DrainConfig, SyslogConfig, TlsConfig};
 pub use format::{Format, FormatLoss};
 pub use syslog::{StartError, Syslog, WorkerParts, start};
 pub use worker::Changes;

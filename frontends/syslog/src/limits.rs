@@ -58,8 +58,34 @@ pub const OUTBOX_BYTES_MAX: u64 = 1 << 36;
 /// Submissions that the ring takes before it has to be told: the writes of thousands of drains.
 pub const RING_ENTRIES: u32 = 4096;
 
-/// What a peer's words are read into before they are forgotten.
+/// What a peer's words are read into: a drain has little to say.
 pub const PEER_BUFFER_BYTES: usize = 512;
+
+/// Connections of a worker that are being made at a time, of drains that have not failed of late and
+/// as many of others: what thousands of dead drains take of descriptors and of the network.
+pub const DIALS_MAX: usize = 256;
+
+/// Names of a worker that are being resolved at a time, each on a thread.
+pub const NAMES_MAX: usize = 32;
+
+/// How long a peer that has just shaken hands may take to refuse our certificate: with TLS 1.3 it
+/// does so when we believe to be done. Most say something at once, and are not waited for.
+pub const VERDICT_MS: u64 = 500;
+
+/// How long a drain may take to answer a POST; upstream's for writing and reading together.
+pub const ANSWER_TIMEOUT_MS: u64 = 40_000;
+
+/// The most of an answer's body that is read to use the connection again.
+pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// What a POST of many lines has at least, unless a second passes; upstream's.
+pub const POST_BYTES: usize = 512 * 1024;
+
+/// How long lines are gathered for a POST; upstream's.
+pub const GATHER_MS: u64 = 1_000;
+
+/// How long a drain may refuse the same lines before they are lost: upstream's 22 attempts.
+pub const REFUSED_MS: u64 = 121_000;
 
 /// How much longer than the deadline a join waits for the worker to count and close.
 pub const JOIN_GRACE_MS: u64 = 2_000;

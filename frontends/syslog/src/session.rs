@@ -70,6 +70,11 @@ impl Session {
         self.outbox.borrow().is_empty()
     }
 
+    /// Bytes that wait, with what they take beside.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.outbox.borrow().bytes()
+    }
+
     /// Gives up its oldest lines as long as the budget is short and it holds more than its share.
     pub(crate) fn give_way(&self) {
         let lost = self.outbox.borrow_mut().give_way();
@@ -79,6 +84,11 @@ impl Session {
     /// Counts lines that the kernel has.
     pub(crate) fn delivered(&self, line_count: u64) {
         self.count(SessionCounter::Delivered, line_count);
+    }
+
+    /// Counts lines that the drain refused for too long.
+    pub(crate) fn refused(&self, line_count: u64) {
+        self.count(SessionCounter::Refused, line_count);
     }
 
     /// Gives up on all that waits, and on `batch_line_count` lines that were being written.

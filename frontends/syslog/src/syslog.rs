@@ -3,6 +3,7 @@
 use crate::config::{ConfigError, SyslogConfig};
 use crate::delivery::Patience;
 use crate::limits::JOIN_GRACE_MS;
+use crate::trust;
 use crate::worker::{Changes, Parts};
 use bytesize::ByteSize;
 use hydrant_engine::lanes::LaneReader;
@@ -67,6 +68,7 @@ pub(crate) fn start_with(
 ) -> Result<Syslog, StartError> {
     config.check()?;
     let fixed: Arc<[_]> = config.bindings()?.into();
+    let tls = trust::Terms::new(&config.tls)?;
     let (deadline, receiver) = watch::channel(None);
     let worker_count = workers.len();
     let start = |(index, (reader, core)): (usize, WorkerParts)| {
@@ -82,6 +84,8 @@ pub(crate) fn start_with(
             outboxes_bytes: in_memory(config.outboxes_bytes) / worker_count,
             metadata: config.metadata,
             patience,
+            tls: tls.clone(),
+            blacklist: config.blacklist.clone(),
             deadline: receiver.clone(),
         })?;
         Ok(Handle { state, outcome })

@@ -2,12 +2,15 @@
 
 use crate::connection::{Runtime, runtime, turn};
 use crate::delivery::{Patience, Progress, Service};
+use crate::dial::Dialer;
 use crate::drains::{Drains, Terms};
 use crate::limits::{CATCH_UP_BYTES_MIN, CATCH_UP_TURNS_MAX};
+use crate::link::Connector;
 use crate::pump::Pump;
+use crate::trust::{self, Trust};
 use crate::wish::worker_of;
 use futures_util::future::{Either, join_all, select};
-use hydrant_bindings::{Binding, BindingSet};
+use hydrant_bindings::{Binding, BindingSet, Blacklist};
 use hydrant_engine::engine::pin_to;
 use hydrant_engine::lanes::LaneReader;
 use hydrant_feed::budget::Budget;
@@ -40,6 +43,8 @@ pub(crate) struct Parts {
     pub(crate) outboxes_bytes: usize,
     pub(crate) metadata: bool,
     pub(crate) patience: Patience,
+    pub(crate) tls: trust::Terms,
+    pub(crate) blacklist: Blacklist,
     pub(crate) deadline: watch::Receiver<Option<Instant>>,
 }
 
@@ -77,6 +82,10 @@ impl Parts {
             patience: self.patience,
             ending,
             progress: Progress::default(),
+            connector: Connector {
+                dialer: Dialer::new(self.blacklist),
+                trust: Trust::new(self.tls),
+            },
         });
         let terms = Terms {
             outbox_bytes: self.outbox_bytes,

@@ -17,6 +17,9 @@ use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Instant as StdInstant;
 
+mod bound;
+mod secure;
+
 /// Far longer than anything here takes, on however busy a machine.
 const PATIENTLY: Duration = Duration::from_secs(60);
 const LANE_BYTES: usize = 32 << 20;
@@ -45,11 +48,15 @@ impl Rig {
             outbox_bytes,
             ..Default::default()
         };
+        Self::of(&config, None, patience)
+    }
+
+    fn of(config: &SyslogConfig, changes: Option<&Changes>, patience: Patience) -> Self {
         let mut readers = [LaneReader::new().unwrap()];
         let shard = connect(&mut readers, LANE_BYTES);
         let [reader] = readers;
         let cells = [reader.demand()];
-        let syslog = start_with(&config, vec![(reader, None)], None, patience).unwrap();
+        let syslog = start_with(config, vec![(reader, None)], changes, patience).unwrap();
         Self {
             shard,
             routes: Routes::new(&cells),
@@ -146,7 +153,7 @@ fn drain(address: SocketAddr, query: &str, app: Option<&str>) -> DrainConfig {
     DrainConfig {
         url: format!("syslog://{address}?{query}"),
         app: app.map(str::to_owned),
-        hostname: String::new(),
+        ..Default::default()
     }
 }
 
@@ -484,7 +491,7 @@ fn secrets_are_shown_nowhere() {
     let config = DrainConfig {
         url: format!("syslog://user:hush@{address}/p?token=hush#hush"),
         app: None,
-        hostname: String::new(),
+        ..Default::default()
     };
     let mut rig = Rig::new(&[config]);
     rig.publish_logs("a", 0..1, 0);
@@ -508,8 +515,7 @@ fn a_peer_is_an_address_with_its_port() {
     ] {
         let config = DrainConfig {
             url: url.to_owned(),
-            app: None,
-            hostname: String::new(),
+            ..Default::default()
         };
         let rig = Rig::new(&[config]);
         assert_eq!(rig.session(0).peer, peer);
@@ -524,7 +530,7 @@ fn a_worker_that_cannot_start_says_why() {
             drains: vec![DrainConfig {
                 url: url.to_owned(),
                 app: Some("a".to_owned()),
-                hostname: String::new(),
+                ..Default::default()
             }],
             ..Default::default()
         };
