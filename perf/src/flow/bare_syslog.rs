@@ -90,7 +90,7 @@ fn line(envelope: &[u8]) -> io::Result<Vec<u8>> {
         .map(|(name, value)| format!(" {name}=\"{value}\""))
         .collect();
     let head = format!(
-        "<14>1 2023-11-14T22:13:20.000000+00:00 - {source} [{source_type}/{instance}] - \
+        "<14>1 2023-11-14T22:13:20.000005+00:00 - {source} [{source_type}/{instance}] - \
          [tags@47450{tags}] "
     );
     let count = format!("{} ", head.len() + log.payload.len() + 1);
@@ -119,7 +119,7 @@ mod tests {
         let text = String::from_utf8(line.to_vec()).unwrap();
         let (count, message) = text.split_once(' ').unwrap();
         assert_eq!(count.parse(), Ok(message.len()));
-        assert!(message.starts_with("<14>1 2023-11-14T22:13:20.000000+00:00 - 00000000-"));
+        assert!(message.starts_with("<14>1 2023-11-14T22:13:20.000005+00:00 - 00000000-"));
         assert!(message.contains(" [APP/PROC/WEB/0] - [tags@47450 deployment=\"cf\" ip=\""));
         let error = lines.owe(b"\x0a\xff").unwrap_err();
         assert!(error.to_string().contains("no batch"), "{error}");

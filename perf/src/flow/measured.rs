@@ -11,6 +11,7 @@ use hdrhistogram::Histogram;
 use hydrant_rpc::tls::ClientTls;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// A case of a bench.
 pub trait Measured: Copy + Eq + Send + Sync + 'static {
@@ -39,6 +40,11 @@ pub trait Measured: Copy + Eq + Send + Sync + 'static {
 
     /// Sources of the envelopes, of so many that were asked for.
     fn apps(self, asked: usize) -> usize {
+        asked
+    }
+
+    /// What goes by before the window, of what was asked for.
+    fn warm_up(self, asked: Duration) -> Duration {
         asked
     }
 

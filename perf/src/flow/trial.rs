@@ -34,6 +34,8 @@ use tonic::transport::Channel;
 const END_SECONDS_MAX: u64 = 60;
 /// When nothing has come for so long, nothing more will.
 const SETTLED_MS: u64 = 200;
+/// A thousand readers can have the same fault.
+const FAULTS_SHOWN_MAX: usize = 10;
 const LOAD_THREAD: &str = "load";
 
 /// What is the same in all runs.
@@ -105,7 +107,7 @@ impl Setting {
             none if none.is_empty() => Ok(run),
             faults => Err(FlowError::Unbalanced {
                 name: format!("{} at {}", case.name(), pace.name()),
-                faults: faults.join("; "),
+                faults: faults[..faults.len().min(FAULTS_SHOWN_MAX)].join("; "),
             }),
         }
     }
@@ -151,7 +153,7 @@ impl Setting {
             .map_err(machine("the load's runtime"))?;
         runtime.block_on(async {
             let running = self.start(case, pace, batches, place, server).await?;
-            sleep(self.warm_up).await;
+            sleep(case.warm_up(self.warm_up)).await;
             let before = self.snapshot(&running, server)?;
             sleep(self.window).await;
             let after = self.snapshot(&running, server)?;
@@ -269,7 +271,7 @@ impl Running {
         joined("the end of senders' streams", &mut self.senders).await?;
         self.settled().await?;
         let drains = match (place.drains(), server.addresses().operator) {
-            (Some(drains), Some(operator)) => Some(self.drains(drains, operator).await?),
+            (Some(drains), Some(operator)) => Some(self.drained(drains, operator).await?),
             _ => None,
         };
         place.close()?;
@@ -313,23 +315,32 @@ impl Running {
         members.map(Count::get).sum()
     }
 
-    /// What the operator is told of drains now that those that are read from have got everything.
-    async fn drains(
+    /// Waits until nothing waits for drains that are read from. Gives what the operator is told then.
+    async fn drained(
         &self,
         drains: Drains,
         operator: SocketAddr,
     ) -> Result<DrainAccounts, FlowError> {
-        let body = get(operator, "/drains").await.map_err(machine("/drains"))?;
-        let standing: Vec<Drain> = serde_json::from_slice(&body)
-            .map_err(|error| FlowError::Config(format!("/drains: {error}")))?;
         let by_app = self.load.sent_by_app();
         let unread = [Health::Dead, Health::BlackHole].into_iter();
         let unread = unread.flat_map(|health| drains.apps_of(health));
-        Ok(DrainAccounts {
-            unread_expected: unread.map(|app| by_app[app]).sum(),
-            found: 0,
-            standing: drains.standing(&standing),
-        })
+        let unread_expected = unread.map(|app| by_app[app]).sum();
+        for _ in 0..END_SECONDS_MAX * 1000 / SETTLED_MS {
+            let body = get(operator, "/drains").await.map_err(machine("/drains"))?;
+            let standing: Vec<Drain> = serde_json::from_slice(&body)
+                .map_err(|error| FlowError::Config(format!("/drains: {error}")))?;
+            let accounts = DrainAccounts {
+                unread_expected,
+                found: 0,
+                standing: drains.standing(&standing),
+            };
+            if accounts.get(Health::Healthy, "waiting") == 0 {
+                self.settled().await?;
+                return Ok(accounts);
+            }
+            sleep(Duration::from_millis(SETTLED_MS)).await;
+        }
+        Err(FlowError::Late("the drains' last line", END_SECONDS_MAX))
     }
 
     /// All but the server's.

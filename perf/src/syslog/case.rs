@@ -9,6 +9,7 @@ use crate::flow::schedule::histogram;
 use crate::flow::server::Service;
 use clap::ValueEnum;
 use hdrhistogram::Histogram;
+use std::time::Duration;
 
 /// Who serves which drains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -105,6 +106,11 @@ impl Measured for Case {
             (0, _) => asked,
             (apps, _) => apps,
         }
+    }
+
+    /// Thousands of drains have to be connected to, and black holes to be filled.
+    fn warm_up(self, asked: Duration) -> Duration {
+        asked * if self.drains().0 > 0 { 3 } else { 1 }
     }
 
     /// They come when there is a line for them.

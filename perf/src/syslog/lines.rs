@@ -165,12 +165,28 @@ fn app_of(line: &[u8]) -> Option<usize> {
     let [_, timestamp, hostname, app, process, id, data, _] = words[..] else {
         return None;
     };
-    let is_time = timestamp.len() == "2023-11-14T22:13:20.000000+00:00".len()
-        && timestamp.as_bytes()[10] == b'T'
-        && timestamp.ends_with("+00:00");
-    let is_ours =
-        is_time && (hostname, process, id, data) == ("-", "[APP/PROC/WEB/0]", "-", "[tags@47450");
+    let is_ours = is_time(timestamp)
+        && (hostname, process, id, data) == ("-", "[APP/PROC/WEB/0]", "-", "[tags@47450");
     app_of_guid(app).filter(|_| is_ours)
+}
+
+/// To the microsecond, without zeros at the end.
+fn is_time(text: &str) -> bool {
+    const FORM: &str = "0000-00-00T00:00:00";
+    let Some((seconds, rest)) = text.split_at_checked(FORM.len()) else {
+        return false;
+    };
+    let is_form = |(byte, form): (u8, u8)| byte == form || form == b'0' && byte.is_ascii_digit();
+    let is_fraction = |rest: &str| match rest.strip_prefix('.') {
+        Some(digits) => {
+            (1..=6).contains(&digits.len())
+                && !digits.ends_with('0')
+                && digits.bytes().all(|byte| byte.is_ascii_digit())
+        }
+        None => rest.is_empty(),
+    };
+    seconds.bytes().zip(FORM.bytes()).all(is_form)
+        && rest.strip_suffix("+00:00").is_some_and(is_fraction)
 }
 
 #[cfg(test)]
@@ -233,6 +249,21 @@ mod tests {
         );
         let mut all = Lines::new(Sources::All);
         assert_eq!(all.take(&[line(7, ""), line(8, "")].concat()), Ok(2));
+    }
+
+    #[test]
+    fn fractions_of_a_second_have_no_zeros_at_their_end() {
+        for (fraction, expected) in [
+            ("", true),
+            (".5", true),
+            (".000001", true),
+            (".", false),
+            (".10", false),
+            (".1234567", false),
+        ] {
+            let time = format!("2023-11-14T22:13:20{fraction}+00:00");
+            assert_eq!(is_time(&time), expected, "{time}");
+        }
     }
 
     #[test]

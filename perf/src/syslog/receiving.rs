@@ -6,8 +6,8 @@ use crate::flow::drains::{Drains, Health};
 use crate::flow::error::{FlowError, machine};
 use crate::flow::measured::{Count, Place};
 use crate::flow::reading::Buffer;
-use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{RcvBuf, TcpMaxSeg};
+use nix::sys::socket::{Backlog, listen, setsockopt};
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener as Listener, TcpStream as Stream};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -79,6 +79,10 @@ impl Receivers {
         let black_hole = Listener::bind(any)?;
         setsockopt(&black_hole, RcvBuf, &BLACK_HOLE_BYTES)?;
         setsockopt(&black_hole, TcpMaxSeg, &BLACK_HOLE_SEGMENT_BYTES)?;
+        for listener in [&healthy, &black_hole] {
+            // Thousands of drains connect at once, and a refused one would try again much later.
+            listen(listener, Backlog::MAXCONN)?;
+        }
         healthy.set_nonblocking(true)?;
         black_hole.set_nonblocking(true)?;
         let drains = Drains {
@@ -277,3 +281,6 @@ fn lines_left(mut stream: Stream) -> Result<u64, FlowError> {
 fn malformed(error: &Malformed) -> FlowError {
     FlowError::Syslog(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;
