@@ -14,8 +14,9 @@ mod timestamp;
 
 use std::ops::Range;
 
-use crate::view::{Said, View};
+use crate::view::{Said, View, Views};
 use hydrant_bindings::Framing;
+use hydrant_engine::record::Record;
 use hydrant_feed::wire::fields::{Event, Log, Metric};
 
 use self::number::Decimal;
@@ -115,6 +116,17 @@ impl Format {
             (Ok(_), Framing::NonTransparent) => frames::make_non_transparent(start, out),
         }
         written
+    }
+
+    /// As `write`, from a record. `None` if its bytes cannot be read, which the engine
+    /// has excluded.
+    pub fn write_record(
+        &self,
+        views: &mut Views,
+        record: &Record<'_>,
+        out: &mut Vec<u8>,
+    ) -> Option<Result<u32, FormatLoss>> {
+        views.show(record, |view| self.write(view, out))
     }
 
     fn write_lines(&self, view: &View<'_>, out: &mut Vec<u8>) -> Result<u32, FormatLoss> {

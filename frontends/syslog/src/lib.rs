@@ -53,4 +53,5 @@ mod syslog;
 pub use config::{ConfigError, DrainConfig, SyslogConfig, TlsConfig};
 pub use format::{Format, FormatLoss};
 pub use syslog::{StartError, Syslog, WorkerParts, start};
+pub use view::Views;
 pub use worker::Changes;

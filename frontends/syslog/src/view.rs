@@ -189,7 +189,7 @@ impl<'e> Said<'e> {
 
 /// Views of one record after the other, in the same memory.
 #[derive(Debug, Default)]
-pub(crate) struct Views {
+pub struct Views {
     tags: Sorted<'static, &'static [u8]>,
     metrics: Sorted<'static, Metric<'static>>,
 }
