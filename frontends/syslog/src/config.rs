@@ -3,7 +3,8 @@
 //! The URLs of drains are secrets: what is shown of them is what [`Drain::redacted`] leaves.
 
 use crate::limits::{
-    DRAINS_MAX, IDLE_TIMEOUT_S, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MIN, OUTBOXES_BYTES_MAX, WORKERS_MAX,
+    DRAINS_MAX, IDLE_TIMEOUT_S, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MIN, OUTBOXES_BYTES_MAX,
+    SPOOL_BYTES_MAX, SPOOL_BYTES_MIN, SPOOL_KEEP_S_MAX, WORKERS_MAX,
 };
 use bytesize::ByteSize;
 use hydrant_bindings::{Binding, Blacklist, Credentials, Drain, Secret};
@@ -36,6 +37,27 @@ pub struct SyslogConfig {
     pub blacklist: Blacklist,
     /// TLS to drains.
     pub tls: TlsConfig,
+    /// Where lines wait on disk. Default: nowhere.
+    pub spool: Option<SpoolConfig>,
+}
+
+/// The `[syslog.spool]` table: lines of drains that are away or slow wait on disk.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpoolConfig {
+    /// Where. It is made if it is not there, for us alone; no other process may have it.
+    pub directory: PathBuf,
+    /// What may wait for one drain; what is more is lost, oldest first. Default: 1 GiB.
+    #[serde(default = "bytes_per_drain")]
+    pub bytes_per_drain: ByteSize,
+    /// What may wait for all together: each worker has an equal part, and half of that is shared out
+    /// equally to the drains there are. Default: 16 GiB.
+    #[serde(default = "spool_bytes")]
+    pub bytes: ByteSize,
+    /// Seconds for which the lines of a drain are kept that nobody wants any more: bindings come
+    /// back when the Cloud Controller was ill. Default: 3600.
+    #[serde(default = "keep_retired_s")]
+    pub keep_retired_s: u64,
 }
 
 /// The `[syslog.tls]` table: TLS to `syslog-tls`, `https` and `https-batch` drains.
@@ -96,8 +118,72 @@ impl Default for SyslogConfig {
             idle_timeout_s: IDLE_TIMEOUT_S,
             blacklist: Blacklist::default(),
             tls: TlsConfig::default(),
+            spool: None,
         }
     }
+}
+
+const fn bytes_per_drain() -> ByteSize {
+    ByteSize::gib(1)
+}
+
+const fn spool_bytes() -> ByteSize {
+    ByteSize::gib(16)
+}
+
+const fn keep_retired_s() -> u64 {
+    3600
+}
+
+impl SpoolConfig {
+    /// A spool there, with all else as it is by default.
+    pub const fn of(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            bytes_per_drain: bytes_per_drain(),
+            bytes: spool_bytes(),
+            keep_retired_s: keep_retired_s(),
+        }
+    }
+
+    fn check(&self, workers: usize) -> Result<(), ConfigError> {
+        if self.directory.as_os_str().is_empty() {
+            let problem = "is empty: name a directory that is ours alone";
+            return Err(ConfigError::new("syslog.spool.directory", problem));
+        }
+        let per_drain = self.bytes_per_drain.as_u64();
+        let least = per_drain.saturating_mul(workers as u64);
+        in_range(
+            "syslog.spool.bytes_per_drain",
+            per_drain,
+            SPOOL_BYTES_MIN,
+            SPOOL_BYTES_MAX,
+        )?;
+        // Each worker has its part, and a drain can have what it may.
+        in_range(
+            "syslog.spool.bytes",
+            self.bytes.as_u64(),
+            least,
+            SPOOL_BYTES_MAX,
+        )?;
+        if !(1..=SPOOL_KEEP_S_MAX).contains(&self.keep_retired_s) {
+            let problem = format!(
+                "{} is not allowed: from 1 to {SPOOL_KEEP_S_MAX} seconds",
+                self.keep_retired_s
+            );
+            return Err(ConfigError::new("syslog.spool.keep_retired_s", problem));
+        }
+        Ok(())
+    }
+}
+
+fn in_range(key: &str, bytes: u64, least: u64, most: u64) -> Result<(), ConfigError> {
+    if (least..=most).contains(&bytes) {
+        return Ok(());
+    }
+    let [bytes, least, most] = [bytes, least, most].map(|it| ByteSize::b(it).display().iec());
+    let problem = format!("{bytes} is not allowed: from {least} to {most}");
+    Err(ConfigError::new(key, problem))
 }
 
 impl fmt::Debug for DrainConfig {
@@ -119,15 +205,12 @@ impl SyslogConfig {
     /// Names the first key that cannot be used, such as `syslog.drains[2].url`.
     pub fn check(&self) -> Result<Vec<Drain>, ConfigError> {
         let outbox_bytes = self.outbox_bytes.as_u64();
-        if !(OUTBOX_BYTES_MIN..=OUTBOX_BYTES_MAX).contains(&outbox_bytes) {
-            let problem = format!(
-                "{} is not allowed: from {} to {}",
-                self.outbox_bytes.display().iec(),
-                ByteSize::b(OUTBOX_BYTES_MIN).display().iec(),
-                ByteSize::b(OUTBOX_BYTES_MAX).display().iec(),
-            );
-            return Err(ConfigError::new("syslog.outbox_bytes", problem));
-        }
+        in_range(
+            "syslog.outbox_bytes",
+            outbox_bytes,
+            OUTBOX_BYTES_MIN,
+            OUTBOX_BYTES_MAX,
+        )?;
         let outboxes_bytes = self.outboxes_bytes.as_u64();
         if !(outbox_bytes..=OUTBOXES_BYTES_MAX).contains(&outboxes_bytes) {
             let problem = format!(
@@ -145,6 +228,9 @@ impl SyslogConfig {
         if self.idle_timeout_s == 0 {
             let problem = "0 is not allowed: at least 1 second";
             return Err(ConfigError::new("syslog.idle_timeout_s", problem));
+        }
+        if let Some(spool) = &self.spool {
+            spool.check(self.workers)?;
         }
         if self.drains.len() > DRAINS_MAX {
             let problem = format!("{} drains; at most {DRAINS_MAX}", self.drains.len());
