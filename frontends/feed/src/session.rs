@@ -22,7 +22,7 @@ impl SpoolGauge {
         self.bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// Messages that wait there, those of the batch on its way not among them.
+    /// Messages that wait there, or are on their way and still there.
     pub fn lines(&self) -> u64 {
         self.lines.load(Ordering::Relaxed)
     }

@@ -170,9 +170,13 @@ impl Session {
         self.state.set_note(note);
     }
 
-    /// Says what went wrong.
+    /// Says what went wrong; with what is wrong with the spool, if anything is.
     pub(crate) fn failed(&self, error: impl Into<String>) {
-        self.state.set_error(error);
+        let problem = self.spool.as_ref().and_then(Spooled::problem);
+        self.state.set_error(match problem {
+            Some(problem) => format!("{}; {problem}", error.into()),
+            None => error.into(),
+        });
     }
 
     /// Makes whoever waits in [`woken`](Self::woken) look again; or the next one who does.

@@ -51,6 +51,8 @@ pub(crate) struct Spooled {
     is_closed: Cell<bool>,
     must_give_way: Cell<bool>,
     rests_until: Cell<Option<Instant>>,
+    /// Why nothing can be put on disk.
+    problem: RefCell<Option<String>>,
     wake: Notify,
 }
 
@@ -117,6 +119,7 @@ impl Spooled {
             is_closed: Cell::new(false),
             must_give_way: Cell::new(false),
             rests_until: Cell::new(None),
+            problem: RefCell::default(),
             wake: Notify::new(),
         }
     }
@@ -131,6 +134,11 @@ impl Spooled {
         if is_half_full || self.is_away.get() || !self.is_empty() {
             self.wake.notify_one();
         }
+    }
+
+    /// Why nothing can be put on disk.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.problem.borrow().clone()
     }
 
     /// There are more who share the disk.
@@ -176,7 +184,7 @@ impl Session {
                 let store = Store::new(claim.folder(), spool.framing, room, found);
                 inner.store = Some((store, claim));
             }
-            Err(error) => self.failed(format!("no spool: {error}")),
+            Err(error) => self.spool_failed(spool, &error),
         }
         self.account(spool, &mut inner);
     }
@@ -267,7 +275,7 @@ impl Session {
                 let mut inner = spool.inner.lock().await;
                 if let Err(error) = self.stow_some(spool, &mut inner).await {
                     spool.rest();
-                    self.failed(format!("spool: {error}"));
+                    self.spool_failed(spool, &error);
                 }
                 self.account(spool, &mut inner);
                 progress();
@@ -303,7 +311,7 @@ impl Session {
         }
         while self.has_unstored(spool, inner) {
             if let Err(error) = self.stow_some(spool, inner).await {
-                self.failed(format!("spool: {error}"));
+                self.spool_failed(spool, &error);
                 let unstored = if spool.has_unstored_at_hand() {
                     at_hand
                 } else {
@@ -321,6 +329,12 @@ impl Session {
             self.count(SessionCounter::Kept, kept);
         }
         self.account(spool, inner);
+    }
+
+    fn spool_failed(&self, spool: &Spooled, error: &io::Error) {
+        let problem = format!("spool: {error}");
+        self.state.set_error(problem.clone());
+        spool.problem.replace(Some(problem));
     }
 
     fn wants_disk(&self, spool: &Spooled) -> bool {
@@ -353,8 +367,9 @@ impl Session {
         };
         spool.waiting.update(|waiting| waiting + line_count);
         let appended = store.append(&parts, line_count).await;
-        if appended.is_err() {
-            inner.unwritten = Some(Batch::new(parts.concat().into(), line_count));
+        match appended {
+            Ok(()) => drop(spool.problem.take()),
+            Err(_) => inner.unwritten = Some(Batch::new(parts.concat().into(), line_count)),
         }
         appended
     }
@@ -380,7 +395,9 @@ impl Session {
         let mut waiting = unwritten.map_or(0, Batch::line_count);
         if let Some((store, _)) = &mut inner.store {
             waiting += store.unread();
-            self.state.spool.set(store.unread(), store.bytes() as u64);
+            self.state
+                .spool
+                .set(store.line_count(), store.bytes() as u64);
             let Losses {
                 full,
                 corrupt,
@@ -391,7 +408,7 @@ impl Session {
             self.count(SessionCounter::SpoolCorrupt, corrupt);
             self.count(SessionCounter::SpoolFailed, failed);
             if let Some(error) = error {
-                self.failed(format!("spool: {error}"));
+                self.state.set_error(format!("spool: {error}"));
             }
         }
         spool.waiting.set(waiting);

@@ -106,6 +106,11 @@ impl Store {
         self.unread
     }
 
+    /// Lines on disk that are not settled.
+    pub(crate) const fn line_count(&self) -> u64 {
+        self.unread + self.at_hand
+    }
+
     /// Bytes on disk.
     pub(crate) const fn bytes(&self) -> usize {
         self.room.bytes()

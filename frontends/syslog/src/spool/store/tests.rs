@@ -336,7 +336,7 @@ fn a_position_that_is_spoilt_costs_no_line() {
         rig.read(1).await;
         rig.settle(4).await;
         rig.reopen(false, |folder| {
-            fs::write(folder.join(POSITION_FILE), "?").unwrap()
+            fs::write(folder.join(POSITION_FILE), "?").unwrap();
         })
         .await;
         rig.next = 0;
