@@ -3,8 +3,7 @@
 //! The URLs of drains are secrets: what is shown of them is what [`Drain::redacted`] leaves.
 
 use crate::limits::{
-    DRAINS_MAX, IDLE_TIMEOUT_S, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MIN, OUTBOXES_BYTES_MAX,
-    SPOOL_BYTES_MAX, SPOOL_BYTES_MIN, SPOOL_KEEP_S_MAX, WORKERS_MAX,
+    DRAINS_MAX, IDLE_TIMEOUT_S, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MIN, OUTBOXES_BYTES_MAX, WORKERS_MAX,
 };
 use bytesize::ByteSize;
 use hydrant_bindings::{Binding, Blacklist, Credentials, Drain, Secret};
@@ -12,6 +11,10 @@ use serde::Deserialize;
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
+
+mod spool;
+
+pub use spool::SpoolConfig;
 
 /// The `[syslog]` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,25 +42,6 @@ pub struct SyslogConfig {
     pub tls: TlsConfig,
     /// Where lines wait on disk. Default: nowhere.
     pub spool: Option<SpoolConfig>,
-}
-
-/// The `[syslog.spool]` table: lines of drains that are away or slow wait on disk.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SpoolConfig {
-    /// Where. It is made if it is not there, for us alone; no other process may have it.
-    pub directory: PathBuf,
-    /// What may wait for one drain; what is more is lost, oldest first. Default: 1 GiB.
-    #[serde(default = "bytes_per_drain")]
-    pub bytes_per_drain: ByteSize,
-    /// What may wait for all together: each worker has an equal part, and half of that is shared out
-    /// equally to the drains there are. Default: 16 GiB.
-    #[serde(default = "spool_bytes")]
-    pub bytes: ByteSize,
-    /// Seconds for which the lines of a drain are kept that nobody wants any more: bindings come
-    /// back when the Cloud Controller was ill. Default: 3600.
-    #[serde(default = "keep_retired_s")]
-    pub keep_retired_s: u64,
 }
 
 /// The `[syslog.tls]` table: TLS to `syslog-tls`, `https` and `https-batch` drains.
@@ -120,60 +104,6 @@ impl Default for SyslogConfig {
             tls: TlsConfig::default(),
             spool: None,
         }
-    }
-}
-
-const fn bytes_per_drain() -> ByteSize {
-    ByteSize::gib(1)
-}
-
-const fn spool_bytes() -> ByteSize {
-    ByteSize::gib(16)
-}
-
-const fn keep_retired_s() -> u64 {
-    3600
-}
-
-impl SpoolConfig {
-    /// A spool there, with all else as it is by default.
-    pub const fn of(directory: PathBuf) -> Self {
-        Self {
-            directory,
-            bytes_per_drain: bytes_per_drain(),
-            bytes: spool_bytes(),
-            keep_retired_s: keep_retired_s(),
-        }
-    }
-
-    fn check(&self, workers: usize) -> Result<(), ConfigError> {
-        if self.directory.as_os_str().is_empty() {
-            let problem = "is empty: name a directory that is ours alone";
-            return Err(ConfigError::new("syslog.spool.directory", problem));
-        }
-        let per_drain = self.bytes_per_drain.as_u64();
-        let least = per_drain.saturating_mul(workers as u64);
-        in_range(
-            "syslog.spool.bytes_per_drain",
-            per_drain,
-            SPOOL_BYTES_MIN,
-            SPOOL_BYTES_MAX,
-        )?;
-        // Each worker has its part, and a drain can have what it may.
-        in_range(
-            "syslog.spool.bytes",
-            self.bytes.as_u64(),
-            least,
-            SPOOL_BYTES_MAX,
-        )?;
-        if !(1..=SPOOL_KEEP_S_MAX).contains(&self.keep_retired_s) {
-            let problem = format!(
-                "{} is not allowed: from 1 to {SPOOL_KEEP_S_MAX} seconds",
-                self.keep_retired_s
-            );
-            return Err(ConfigError::new("syslog.spool.keep_retired_s", problem));
-        }
-        Ok(())
     }
 }
 
@@ -359,6 +289,32 @@ mod tests {
             error.contains("line 3") && error.contains("port"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_spool_needs_a_directory_and_room_for_a_drain() {
+        let config = parse("[spool]\ndirectory = '/var/vcap/data/spool'").unwrap();
+        config.check().unwrap();
+        assert_eq!(config.spool.unwrap().bytes, ByteSize::gib(16));
+        assert!(parse("[spool]").unwrap_err().contains("directory"));
+        for (more, expected) in [
+            ("directory = ''", "syslog.spool.directory: is empty"),
+            (
+                "directory = 'd'\nbytes_per_drain = '1 KiB'",
+                "syslog.spool.bytes_per_drain: 1.0 KiB is not allowed: from 1.0 MiB to 16.0 TiB",
+            ),
+            (
+                "directory = 'd'\nbytes = '1 GB'",
+                "syslog.spool.bytes: 953.7 MiB is not allowed: from 1.0 GiB to 16.0 TiB",
+            ),
+            (
+                "directory = 'd'\nkeep_retired_s = 0",
+                "syslog.spool.keep_retired_s: 0 is not allowed",
+            ),
+        ] {
+            let error = problem(&format!("[spool]\n{more}\n"));
+            assert!(error.starts_with(expected), "{error}");
+        }
     }
 
     #[test]
