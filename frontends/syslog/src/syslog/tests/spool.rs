@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 const LINE_BYTES: usize = 1000;
 
 /// A spool's directory, removed with all in it when the test ends well.
-struct Directory(PathBuf);
+pub(super) struct Directory(PathBuf);
 
 impl Directory {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         Self(test_folder(name))
     }
 
-    fn config(&self, drains: &[DrainConfig]) -> SyslogConfig {
+    pub(super) fn config(&self, drains: &[DrainConfig]) -> SyslogConfig {
         SyslogConfig {
             drains: drains.to_vec(),
             outbox_bytes: ByteSize::mib(1),
@@ -45,7 +45,7 @@ impl Rig {
     }
 
     /// Publishes logs of app `a` and waits until all but a few of them are on disk.
-    fn publish_to_disk(&mut self, drain: usize, numbers: std::ops::Range<usize>) {
+    pub(super) fn publish_to_disk(&mut self, drain: usize, numbers: std::ops::Range<usize>) {
         let session = self.session(drain);
         for start in numbers.clone().step_by(100) {
             let end = numbers.end.min(start + 100);
