@@ -113,6 +113,9 @@ impl Store {
     /// # Errors
     /// What the kernel said; none of the lines is in the store then.
     pub(crate) async fn append(&mut self, lines: &[Bytes], line_count: u64) -> io::Result<()> {
+        if line_count == 0 {
+            return Ok(()); // A frame has lines.
+        }
         let frame = frame(self.end, lines, line_count).ok_or(io::ErrorKind::FileTooLarge)?;
         let frame_bytes = frame.len();
         self.make_room(frame_bytes).await?;

@@ -24,6 +24,9 @@ impl Session {
             }
             while self.wants_disk(spool) {
                 let mut inner = spool.inner.lock().await;
+                if !self.wants_disk(spool) {
+                    break; // The peer has taken it meanwhile.
+                }
                 if let Err(error) = self.stow_some(spool, &mut inner).await {
                     spool.rest();
                     self.spool_failed(spool, &error);

@@ -354,6 +354,7 @@ fn torn_lines_are_counted_once() {
     run(async {
         let mut rig = Rig::new("torn", ROOM_BYTES);
         rig.append(3, 10).await;
+        rig.append(0, 10).await;
         rig.append(4, 10).await;
         rig.reopen(false, |folder| {
             last_segment(folder, |bytes| bytes.truncate(bytes.len() - 1));
