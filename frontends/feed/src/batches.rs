@@ -273,6 +273,12 @@ impl Batches {
         self.bytes
     }
 
+    /// Whether more than half of what it may hold is in use, or of its share while others use much.
+    pub fn is_half_full(&self) -> bool {
+        let is_over = |bytes_max: usize| self.bytes > bytes_max / 2;
+        is_over(self.bytes_max) || self.budget.is_half_short() && is_over(self.budget.share_bytes())
+    }
+
     /// Gives up its oldest as long as the budget is short and it holds more than its share: shares
     /// become smaller with every outbox that is added. Returns how many envelopes were lost.
     #[must_use = "lost envelopes are counted"]

@@ -44,8 +44,13 @@ impl Budget {
         self.bytes() > self.unshared_bytes()
     }
 
+    /// Whether half of what makes it short is in use.
+    pub fn is_half_short(&self) -> bool {
+        self.bytes() > self.unshared_bytes() / 2
+    }
+
     /// Whether an outbox that holds `own` bytes may take so many more.
-    pub(crate) fn has_room(&self, own: usize, more: usize) -> bool {
+    pub fn has_room(&self, own: usize, more: usize) -> bool {
         let bytes = self.bytes() + more;
         bytes <= self.unshared_bytes()
             || bytes <= self.bytes_max && own + more <= self.share_bytes()
@@ -58,17 +63,17 @@ impl Budget {
     }
 
     /// Whether an outbox that holds so much would have to give something up.
-    pub(crate) fn is_over_share(&self, own: usize) -> bool {
+    pub fn is_over_share(&self, own: usize) -> bool {
         self.is_short() && own > self.share_bytes()
     }
 
     /// One more outbox.
-    pub(crate) fn open(&self) {
+    pub fn open(&self) {
         self.share_out(self.outbox_count.load(Ordering::Relaxed) + 1);
     }
 
     /// One outbox less, which has given all back.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         self.share_out(self.outbox_count.load(Ordering::Relaxed) - 1);
     }
 
@@ -81,16 +86,17 @@ impl Budget {
     }
 
     /// Takes so much of it.
-    pub(crate) fn add(&self, bytes: usize) {
+    pub fn add(&self, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Gives so much of it back.
-    pub(crate) fn give_back(&self, bytes: usize) {
+    pub fn give_back(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    fn share_bytes(&self) -> usize {
+    /// What is kept free for each outbox.
+    pub fn share_bytes(&self) -> usize {
         self.share_bytes.load(Ordering::Relaxed)
     }
 

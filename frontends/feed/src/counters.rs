@@ -1,7 +1,8 @@
 //! What frontends count. A message is what a session sends: a WebSocket frame, a syslog line.
 //!
 //! **The ledger**, at any moment of rest: for a worker `read + extra = messages + no_form +
-//! unselected`, and for a session `selected = delivered + each loss + waiting`.
+//! unselected`, and for a session `selected = delivered + each loss + kept_on_disk + waiting`. Lines that
+//! are kept on disk are `recovered` and `selected` again by the session that finds them.
 
 use hydrant_engine::counters::Block;
 
@@ -31,12 +32,19 @@ hydrant_engine::counters! {
         ProcIdInvalid = "proc_id_invalid", "Envelopes without a syslog line: the instance id is not printable ASCII.";
         ParamNameInvalid = "param_name_invalid", "Envelopes without a syslog line: the name of a tag cannot be a parameter's.";
         NoMessage = "no_message", "Envelopes without a syslog line: there is no message in them.";
+        SpoolFull = "spool_full", "Lines lost from the disk spool, oldest first, because it was full.";
+        SpoolCorrupt = "spool_corrupt", "Lines in the disk spool that are not as they were written, found by their checksum; at least one for each place where their number is not known.";
+        SpoolFailed = "spool_failed", "Lines that could not be read from the disk spool, or not written to it at the end.";
+        SpoolExpired = "spool_expired", "Lines in the disk spool of a drain that nobody wanted any more for as long as they are kept.";
+        Recovered = "recovered", "Lines found in the disk spool when the session began; they are among those selected.";
+        MaybeTwice = "maybe_twice", "Recovered lines that were on their way when we last ended: the drain may have had them before.";
+        Kept = "kept_on_disk", "Lines left in the disk spool when the session ended, for the drain's next one.";
     }
 }
 
 impl SessionCounter {
     /// The losses among them. An envelope that RFC 5424 cannot carry is one selected and one lost.
-    pub const LOSSES: [Self; 10] = [
+    pub const LOSSES: [Self; 14] = [
         Self::OutboxFull,
         Self::Slow,
         Self::Gone,
@@ -47,6 +55,10 @@ impl SessionCounter {
         Self::ProcIdInvalid,
         Self::ParamNameInvalid,
         Self::NoMessage,
+        Self::SpoolFull,
+        Self::SpoolCorrupt,
+        Self::SpoolFailed,
+        Self::SpoolExpired,
     ];
 }
 
@@ -90,13 +102,13 @@ impl SessionCounters {
         self.0.get(counter as usize)
     }
 
-    /// Messages selected, and neither delivered nor lost so far.
+    /// Messages selected, and neither delivered nor lost nor left on disk so far.
     pub fn waiting(&self) -> u64 {
         let lost: u64 = SessionCounter::LOSSES
             .iter()
             .map(|loss| self.get(*loss))
             .sum();
-        let settled = self.get(SessionCounter::Delivered) + lost;
+        let settled = self.get(SessionCounter::Delivered) + self.get(SessionCounter::Kept) + lost;
         self.get(SessionCounter::Selected).saturating_sub(settled)
     }
 
@@ -115,8 +127,9 @@ mod tests {
     #[test]
     fn what_is_neither_delivered_nor_lost_waits() {
         let counters = SessionCounters::default();
-        counters.add(SessionCounter::Selected, 16);
+        counters.add(SessionCounter::Selected, 25);
         counters.add(SessionCounter::Delivered, 3);
+        counters.add(SessionCounter::Kept, 5);
         for loss in SessionCounter::LOSSES {
             counters.add(loss, 1);
         }

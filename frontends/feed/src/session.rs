@@ -2,10 +2,36 @@
 
 use crate::counters::{FeedCounters, SessionCounter, SessionCounters};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most characters of a session's name and of its peer.
 const SHOWN_CHARS_MAX: usize = 200;
+
+/// What waits on disk for a session; nothing for those that have no spool.
+#[derive(Debug, Default)]
+pub struct SpoolGauge {
+    lines: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl SpoolGauge {
+    /// Says how much it is, in messages and in bytes of files.
+    pub fn set(&self, lines: u64, bytes: u64) {
+        self.lines.store(lines, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Messages that wait there, or are on their way and still there.
+    pub fn lines(&self) -> u64 {
+        self.lines.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of its files.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
 
 /// What anybody may see of a session.
 #[derive(Debug)]
@@ -17,6 +43,8 @@ pub struct SessionState {
     pub peer: String,
     /// What it counted.
     pub counters: SessionCounters,
+    /// What of it waits on disk.
+    pub spool: SpoolGauge,
     note: Mutex<String>,
     error: Mutex<String>,
 }
@@ -28,6 +56,7 @@ impl SessionState {
             name: cut(name),
             peer: cut(peer),
             counters: SessionCounters::default(),
+            spool: SpoolGauge::default(),
             note: Mutex::default(),
             error: Mutex::default(),
         }

@@ -29,6 +29,12 @@ pub struct Drain {
     pub delivered: u64,
     /// Lines that wait, or are being written.
     pub waiting: u64,
+    /// Lines among them that are on disk.
+    #[serde(default)]
+    pub spooled: u64,
+    /// Bytes of its files there.
+    #[serde(default)]
+    pub spool_bytes: u64,
     /// Lines lost, by the name of the loss; those that never happened are left out.
     pub lost: BTreeMap<String, u64>,
 }
@@ -62,6 +68,8 @@ impl Drain {
             selected: counters.get(SessionCounter::Selected),
             delivered: counters.get(SessionCounter::Delivered),
             waiting: counters.waiting(),
+            spooled: session.spool.lines(),
+            spool_bytes: session.spool.bytes(),
             lost: lost.into_iter().filter(|(_, count)| *count > 0).collect(),
         }
     }
@@ -92,6 +100,7 @@ mod tests {
         drain.counters.add(SessionCounter::Selected, 10);
         drain.counters.add(SessionCounter::Delivered, 6);
         drain.counters.add(SessionCounter::OutboxFull, 3);
+        drain.spool.set(1, 60);
         let state = ServerState {
             frontends: vec![websocket, syslog],
             ..ServerState::default()
@@ -108,6 +117,8 @@ mod tests {
             selected: 10,
             delivered: 6,
             waiting: 1,
+            spooled: 1,
+            spool_bytes: 60,
             lost: [("outbox_full".to_owned(), 3)].into(),
         };
         assert_eq!(drains[1], expected);

@@ -1,6 +1,7 @@
 //! The state as Prometheus metrics (OpenMetrics text).
 
 mod access;
+mod spool;
 mod websocket;
 
 use crate::agent::{UpstreamCollector, UpstreamMetrics};
@@ -79,6 +80,7 @@ impl Collector for StateCollector {
         }
         let sessions = sessions(state);
         session_metrics(&mut encoder, &sessions)?;
+        spool::encode(&mut encoder, state, &sessions)?;
         grpc_metrics(&mut encoder, state)?;
         router_metrics(&mut encoder, state)?;
         gateway_metrics(&mut encoder, state)?;

@@ -7,7 +7,7 @@ use hydrant_bindings::{Framing, Transport};
 /// Lines on their way out of the outbox.
 ///
 /// **Invariant: `bytes` are `line_count` whole lines.**
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {
     bytes: Bytes,
     line_count: u64,
@@ -17,6 +17,23 @@ impl Batch {
     /// So many lines.
     pub(crate) const fn new(bytes: Bytes, line_count: u64) -> Self {
         Self { bytes, line_count }
+    }
+
+    /// These lines and those of what follows, until they are so many bytes.
+    pub(crate) fn followed_by(
+        self,
+        mut following: impl Iterator<Item = hydrant_feed::batches::Batch>,
+        bytes_max: usize,
+    ) -> Self {
+        let mut bytes = Vec::from(self.bytes);
+        let mut line_count = self.line_count;
+        while bytes.len() < bytes_max
+            && let Some(batch) = following.next()
+        {
+            line_count += u64::from(batch.envelopes());
+            bytes.extend_from_slice(&Bytes::from(batch));
+        }
+        Self::new(bytes.into(), line_count)
     }
 
     /// The lines, each as it is framed.

@@ -12,6 +12,10 @@ use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
+mod spool;
+
+pub use spool::SpoolConfig;
+
 /// The `[syslog]` table.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -36,6 +40,8 @@ pub struct SyslogConfig {
     pub blacklist: Blacklist,
     /// TLS to drains.
     pub tls: TlsConfig,
+    /// Where lines wait on disk. Default: nowhere.
+    pub spool: Option<SpoolConfig>,
 }
 
 /// The `[syslog.tls]` table: TLS to `syslog-tls`, `https` and `https-batch` drains.
@@ -96,8 +102,18 @@ impl Default for SyslogConfig {
             idle_timeout_s: IDLE_TIMEOUT_S,
             blacklist: Blacklist::default(),
             tls: TlsConfig::default(),
+            spool: None,
         }
     }
+}
+
+fn in_range(key: &str, bytes: u64, least: u64, most: u64) -> Result<(), ConfigError> {
+    if (least..=most).contains(&bytes) {
+        return Ok(());
+    }
+    let [bytes, least, most] = [bytes, least, most].map(|it| ByteSize::b(it).display().iec());
+    let problem = format!("{bytes} is not allowed: from {least} to {most}");
+    Err(ConfigError::new(key, problem))
 }
 
 impl fmt::Debug for DrainConfig {
@@ -119,15 +135,12 @@ impl SyslogConfig {
     /// Names the first key that cannot be used, such as `syslog.drains[2].url`.
     pub fn check(&self) -> Result<Vec<Drain>, ConfigError> {
         let outbox_bytes = self.outbox_bytes.as_u64();
-        if !(OUTBOX_BYTES_MIN..=OUTBOX_BYTES_MAX).contains(&outbox_bytes) {
-            let problem = format!(
-                "{} is not allowed: from {} to {}",
-                self.outbox_bytes.display().iec(),
-                ByteSize::b(OUTBOX_BYTES_MIN).display().iec(),
-                ByteSize::b(OUTBOX_BYTES_MAX).display().iec(),
-            );
-            return Err(ConfigError::new("syslog.outbox_bytes", problem));
-        }
+        in_range(
+            "syslog.outbox_bytes",
+            outbox_bytes,
+            OUTBOX_BYTES_MIN,
+            OUTBOX_BYTES_MAX,
+        )?;
         let outboxes_bytes = self.outboxes_bytes.as_u64();
         if !(outbox_bytes..=OUTBOXES_BYTES_MAX).contains(&outboxes_bytes) {
             let problem = format!(
@@ -145,6 +158,9 @@ impl SyslogConfig {
         if self.idle_timeout_s == 0 {
             let problem = "0 is not allowed: at least 1 second";
             return Err(ConfigError::new("syslog.idle_timeout_s", problem));
+        }
+        if let Some(spool) = &self.spool {
+            spool.check(self.workers)?;
         }
         if self.drains.len() > DRAINS_MAX {
             let problem = format!("{} drains; at most {DRAINS_MAX}", self.drains.len());
@@ -273,6 +289,32 @@ mod tests {
             error.contains("line 3") && error.contains("port"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_spool_needs_a_directory_and_room_for_a_drain() {
+        let config = parse("[spool]\ndirectory = '/var/vcap/data/spool'").unwrap();
+        config.check().unwrap();
+        assert_eq!(config.spool.unwrap().bytes, ByteSize::gib(16));
+        assert!(parse("[spool]").unwrap_err().contains("directory"));
+        for (more, expected) in [
+            ("directory = ''", "syslog.spool.directory: is empty"),
+            (
+                "directory = 'd'\nbytes_per_drain = '1 KiB'",
+                "syslog.spool.bytes_per_drain: 1.0 KiB is not allowed: from 1.0 MiB to 16.0 TiB",
+            ),
+            (
+                "directory = 'd'\nbytes = '1 GB'",
+                "syslog.spool.bytes: 953.7 MiB is not allowed: from 1.0 GiB to 16.0 TiB",
+            ),
+            (
+                "directory = 'd'\nkeep_retired_s = 0",
+                "syslog.spool.keep_retired_s: 0 is not allowed",
+            ),
+        ] {
+            let error = problem(&format!("[spool]\n{more}\n"));
+            assert!(error.starts_with(expected), "{error}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! Connections to drains, and the runtime that they need: the one module that knows tokio-uring.
+//! Connections to drains, and the runtime that they need: with [`disk`](crate::disk) the one module
+//! that knows tokio-uring.
 //!
-//! tokio-uring has had no release since 2024, so that everything it is used for is here: to replace
-//! it, replace [`runtime`], [`turn`] and the inside of [`Connection`].
+//! tokio-uring has had no release since 2024, so that everything it is used for is here and there: to
+//! replace it, replace [`runtime`], [`turn`] and the inside of [`Connection`] and of `DiskFile`.
 //!
 //! What has to be known of it:
 //! - It tells the kernel of its submissions only when the runtime parks. A task that is always

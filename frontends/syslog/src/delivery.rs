@@ -11,7 +11,9 @@ use crate::limits::{
 };
 use crate::link::{Connector, Link, Place, SendError};
 use crate::session::Session;
+use futures_util::future::join;
 use hydrant_bindings::Transport;
+use hydrant_feed::batches::BATCH_BYTES;
 use hydrant_feed::ending::Ending;
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -129,6 +131,21 @@ impl Delivery {
 
     /// Runs until no more lines come and all are written, or the time is over.
     pub(crate) async fn run(mut self) {
+        let (session, service) = (self.session.clone(), self.service.clone());
+        session.open_spool().await;
+        // What goes to the disk does not wait for the peer, nor the other way round.
+        let stowing = session.stow_all(|| service.progress.count());
+        join(self.deliver(), stowing).await;
+        let at_hand = self.batch.line_count();
+        let in_flight = match self.place.drain.transport() {
+            Transport::Tcp | Transport::Tls => 0, // What was cut is known.
+            Transport::Https | Transport::HttpsBatch => at_hand,
+        };
+        session.end(in_flight, at_hand).await;
+        session.note("stopped");
+    }
+
+    async fn deliver(&mut self) {
         loop {
             match self.next(|| false).await {
                 Next::Lines => match self.connect().await {
@@ -139,8 +156,7 @@ impl Delivery {
                 Next::End => break,
             }
         }
-        self.session.abandon(self.batch.line_count());
-        self.session.note("stopped");
+        self.session.close_spool();
     }
 
     /// Waits for a line. Whoever makes `is_broken` true must wake the session.
@@ -169,7 +185,9 @@ impl Delivery {
         }
         let retired = self.retired_at.get().map(|at| at.elapsed());
         let limit = Duration::from_millis(RETIRED_MS);
-        self.service.ending.is_over() || retired.is_some_and(|time| time >= limit)
+        self.service.ending.is_over()
+            || self.session.is_superseded()
+            || retired.is_some_and(|time| time >= limit)
     }
 
     fn has_waiting(&self) -> bool {
@@ -187,6 +205,7 @@ impl Delivery {
         let when_broken = move || session.wake();
         let limit = patience.connect;
         let connecting = connector.connect(&self.place, self.has_failed, limit, when_broken);
+        let connecting = self.session.noticing(connecting);
         // There is no limit to the wait for a place, which is not the drain's fault.
         let connected = ending.until_over(connecting).await;
         connected.unwrap_or_else(|| Err(no_answer("stopping")))
@@ -208,7 +227,7 @@ impl Delivery {
             }
             Err(error) => {
                 link.close().await;
-                self.give_up_refused(&error);
+                self.give_up_refused(&error).await;
                 self.failed(&error).await;
             }
         }
@@ -227,50 +246,48 @@ impl Delivery {
 
     async fn write_batch(&mut self, link: &mut Link) -> Result<(), SendError> {
         if self.batch.is_empty() {
-            self.batch = self.fill().await;
+            self.batch = self.fill().await?;
+        }
+        if self.batch.is_empty() {
+            return Ok(()); // What waited is lost.
         }
         let Service {
             patience, ending, ..
         } = &*self.service;
         let drain = &self.place.drain;
         let sent = link.send(&mut self.batch, drain, patience.stuck, ending);
-        let sent = sent.await;
+        let sent = self.session.noticing(sent).await;
         self.session.delivered(sent.line_count);
+        self.session.settle(sent.line_count, &self.batch).await;
         if sent.line_count > 0 {
             self.refused_at = None;
         }
         sent.outcome?;
+        self.session.set_away(false);
         self.service.progress.count();
         Ok(())
     }
 
     /// As much as goes in one write; for a POST of many lines, what comes within a second.
-    async fn fill(&self) -> Batch {
+    async fn fill(&self) -> io::Result<Batch> {
         if self.place.drain.transport() != Transport::HttpsBatch {
-            return self.session.pop().unwrap_or_default();
+            return self.session.take(BATCH_BYTES).await;
         }
         let mut left = Duration::from_millis(GATHER_MS);
         let step = left / 20;
         while self.session.waiting_bytes() < POST_BYTES
+            && !self.session.has_spooled()
             && !left.is_zero()
             && !self.service.ending.is_flushing()
         {
             self.service.ending.pause(step).await;
             left = left.saturating_sub(step);
         }
-        let mut all = Vec::new();
-        let mut line_count = 0;
-        while all.len() < POST_BYTES
-            && let Some(batch) = self.session.pop()
-        {
-            all.extend_from_slice(batch.bytes());
-            line_count += batch.line_count();
-        }
-        Batch::new(all.into(), line_count)
+        self.session.take(POST_BYTES).await
     }
 
     /// Lines that the drain goes on to refuse would keep all others from it.
-    fn give_up_refused(&mut self, error: &SendError) {
+    async fn give_up_refused(&mut self, error: &SendError) {
         if !matches!(error, SendError::Refused(_)) {
             return;
         }
@@ -278,6 +295,7 @@ impl Delivery {
         if since.elapsed() >= self.service.patience.refused {
             let first = self.batch.take_refused(self.place.drain.transport());
             self.session.refused(first);
+            self.session.settle(first, &self.batch).await;
             self.refused_at = None;
         }
     }
@@ -287,7 +305,9 @@ impl Delivery {
         let random = RandomState::new().build_hasher().finish();
         let pause = self.backoff.failed(random);
         let error = error.to_string();
-        self.session.note(if self.has_waiting() {
+        let has_waiting = self.has_waiting();
+        self.session.set_away(has_waiting);
+        self.session.note(if has_waiting {
             let pause_ms = pause.as_micros().div_ceil(1000);
             format!("connecting: {error}, retry in {pause_ms} ms")
         } else {

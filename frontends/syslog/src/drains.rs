@@ -1,9 +1,10 @@
 //! The drains that a worker serves, as they come and go.
 
 use crate::delivery::{Delivery, Service};
+use crate::keeper::{RETIRED, folder_name};
 use crate::link::Place;
 use crate::pump::Pump;
-use crate::session::Session;
+use crate::session::{Session, SpoolTerms, Spooled};
 use crate::wish::Wish;
 use hydrant_bindings::Binding;
 use hydrant_engine::route::Demand;
@@ -11,12 +12,9 @@ use hydrant_feed::budget::Budget;
 use hydrant_feed::session::{FrontendState, SessionState};
 use std::collections::HashMap;
 use std::mem;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use tokio::task::{JoinHandle, spawn_local};
-
-/// What drains that are gone are summed up under.
-const RETIRED: &str = "retired";
 
 /// What is the same for all drains of a worker.
 #[derive(Debug)]
@@ -27,6 +25,8 @@ pub(crate) struct Terms {
     pub(crate) budget: Arc<Budget>,
     /// Whether lines have tags if the drain's URL does not say.
     pub(crate) metadata: bool,
+    /// Where lines go that should not wait in memory, if there is such a place.
+    pub(crate) spool: Option<Rc<SpoolTerms>>,
     /// How they are delivered.
     pub(crate) service: Rc<Service>,
 }
@@ -35,6 +35,8 @@ pub(crate) struct Terms {
 #[derive(Debug)]
 pub(crate) struct Drains {
     served: HashMap<Binding, Served>,
+    /// Whose each folder of the spool is, by its name.
+    spools: HashMap<String, Weak<Session>>,
     tasks: Vec<JoinHandle<()>>,
     terms: Terms,
     state: Arc<FrontendState>,
@@ -51,6 +53,7 @@ impl Drains {
     pub(crate) fn new(terms: Terms, state: Arc<FrontendState>) -> Self {
         Self {
             served: HashMap::new(),
+            spools: HashMap::new(),
             tasks: Vec::new(),
             terms,
             state,
@@ -73,6 +76,7 @@ impl Drains {
             served.session.retire();
         }
         self.tasks.retain(|task| !task.is_finished());
+        self.spools.retain(|_, session| session.strong_count() > 0);
         for binding in new {
             if !self.served.contains_key(binding)
                 && let Ok(wish) = Wish::new(binding.clone())
@@ -86,9 +90,8 @@ impl Drains {
     fn add(&mut self, wish: Wish, pump: &mut Pump) {
         let shown = SessionState::new(wish.drain.redacted().to_owned(), wish.peer());
         let shown = Arc::new(shown);
+        let session = self.session(shown.clone(), &wish);
         let terms = &self.terms;
-        let session = Session::new(shown.clone(), terms.outbox_bytes, terms.budget.clone());
-        let session = Rc::new(session);
         let format = wish.format(terms.metadata);
         let pump_key = pump.add(wish.selection(), format, session.clone());
         // Drains of every source are the operator's, as upstream has it.
@@ -103,6 +106,28 @@ impl Drains {
             (self.state.clone(), number),
         )));
         self.served.insert(wish.binding, served);
+    }
+
+    /// One with a spool, unless another binding that is wanted differs only in its hostname or its
+    /// certificate and has it. From one that nobody wants any more it is taken over.
+    fn session(&mut self, shown: Arc<SessionState>, wish: &Wish) -> Rc<Session> {
+        let terms = &self.terms;
+        let session = Session::new(shown, terms.outbox_bytes, terms.budget.clone());
+        let Some(terms) = &terms.spool else {
+            return Rc::new(session);
+        };
+        let name = folder_name(&wish.binding);
+        let before = self.spools.get(&name).and_then(Weak::upgrade);
+        if let Some(before) = &before {
+            if !before.is_retired() {
+                return Rc::new(session);
+            }
+            before.supersede();
+        }
+        let spool = Spooled::new(terms.clone(), name.clone(), wish.drain.framing(), before);
+        let session = Rc::new(session.with_spool(spool));
+        self.spools.insert(name, Rc::downgrade(&session));
+        session
     }
 
     /// What shards have to give us for them.

@@ -5,7 +5,8 @@
 //!
 //! `worker` is a thread around them: `pump` reads the lanes and puts each record's lines into the
 //! outboxes of the `drains` that want it, and each drain's `delivery` writes them to its `connection`
-//! at its own pace. Each drain is served by one of the `syslog` frontend's workers. A module uses
+//! at its own pace. What should not wait in memory goes to the drain's `spool` on disk if there is a
+//! directory for it, whose `keeper` knows whose each folder is. Each drain is served by one of the `syslog` frontend's workers. A module uses
 //! only those above it in this list.
 
 pub mod limits;
@@ -24,13 +25,19 @@ mod lines;
 
 mod selection;
 
+mod connection;
+
+mod disk;
+
+mod spool;
+
+mod keeper;
+
 mod session;
 
 mod wish;
 
 mod pump;
-
-mod connection;
 
 mod trust;
 
@@ -50,7 +57,7 @@ mod worker;
 
 mod syslog;
 
-pub use config::{ConfigError, DrainConfig, SyslogConfig, TlsConfig};
+pub use config::{ConfigError, DrainConfig, SpoolConfig, SyslogConfig, TlsConfig};
 pub use format::{Format, FormatLoss};
 pub use syslog::{StartError, Syslog, WorkerParts, start};
 pub use view::Views;

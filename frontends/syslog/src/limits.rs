@@ -90,6 +90,51 @@ pub const REFUSED_MS: u64 = 121_000;
 /// How much longer than the deadline a join waits for the worker to count and close.
 pub const JOIN_GRACE_MS: u64 = 2_000;
 
+/// How much longer a join waits with a spool: what waited in memory is on its way to the disk.
+pub const SPOOL_JOIN_GRACE_MS: u64 = 15_000;
+
+/// The spool's files: they are logs of users.
+pub const SPOOL_FILE_MODE: u32 = 0o600;
+
+/// The spool's folders.
+pub const SPOOL_FOLDER_MODE: u32 = 0o700;
+
+/// The size at which a segment is closed, and what is lost in one go if a spool is full.
+pub const SPOOL_SEGMENT_BYTES: usize = 4 << 20;
+
+/// The least of that, where thousands of drains share the disk.
+pub const SPOOL_SEGMENT_BYTES_MIN: usize = 64 * 1024;
+
+/// The least that a drain's spool may have: some segments.
+pub const SPOOL_BYTES_MIN: u64 = 1 << 20;
+
+/// The most that all spools together may have.
+pub const SPOOL_BYTES_MAX: u64 = 1 << 44;
+
+/// The longest that a spool without a drain may be kept: four weeks.
+pub const SPOOL_KEEP_S_MAX: u64 = 28 * 24 * 3600;
+
+/// How long a connection or a write may take before the drain counts as away. Most take much less,
+/// and touch no disk.
+pub const SPOOL_AWAY_MS: u64 = 1_000;
+
+/// How long a disk that took no lines is left alone.
+pub const SPOOL_REST_MS: u64 = 10_000;
+
+/// Failures in a row after which a segment's lines are given up; with the pauses between them that
+/// is a second.
+pub const SPOOL_READS_MAX: u32 = 10;
+
+/// Folders of a worker that are looked into at a time, each on a thread.
+pub const SPOOL_LOOKS_MAX: usize = 16;
+
+/// How often spools without drains are looked for.
+pub const SPOOL_SWEEP_MS: u64 = 60_000;
+
+const _: () = assert!(
+    SPOOL_BYTES_MIN >= 4 * SPOOL_SEGMENT_BYTES_MIN as u64,
+    "what is dropped is the smaller part"
+);
 const _: () = assert!(
     OUTBOX_BYTES_MIN >= 2 * BATCH_BYTES as u64,
     "an outbox can fill a write"

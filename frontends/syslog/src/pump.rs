@@ -184,6 +184,7 @@ impl Sorter {
 mod tests {
     use super::*;
     use crate::format::frames::first_frame_bytes;
+    use futures_util::FutureExt;
     use hydrant_bindings::{DrainData, Framing, SourceTypes};
     use hydrant_engine::clock::UnixNanos;
     use hydrant_engine::decode;
@@ -244,7 +245,8 @@ mod tests {
         fn lines(&self, drain: usize) -> Vec<String> {
             let session = &self.drains[drain].session;
             let mut bytes = Vec::new();
-            while let Some(batch) = session.pop() {
+            let take = || session.take(1).now_or_never().unwrap().unwrap();
+            for batch in std::iter::repeat_with(take).take_while(|batch| !batch.is_empty()) {
                 bytes.extend_from_slice(batch.bytes());
             }
             let mut rest = &bytes[..];

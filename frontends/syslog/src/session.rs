@@ -1,16 +1,22 @@
 //! A drain as the worker serves it: what waits for it, and what is counted of it.
 //!
 //! **Invariant: `selected = delivered + each loss + lines in the outbox and in the batch`**, a
-//! message being a line. An envelope that RFC 5424 cannot carry is one selected and one lost.
+//! message being a line. An envelope that RFC 5424 cannot carry is one selected and one lost. With a
+//! spool, lines in it wait too, and those found in it are selected once more.
+
+mod spooled;
+
+pub(crate) use spooled::{SpoolTerms, Spooled};
 
 use crate::batch::Batch;
 use crate::format::FormatLoss;
 use crate::lines::Lines;
-use hydrant_feed::batches::{Batches, Packing};
+use hydrant_feed::batches::{BATCH_BYTES, Batches, Packing};
 use hydrant_feed::budget::Budget;
 use hydrant_feed::counters::SessionCounter;
 use hydrant_feed::session::SessionState;
 use std::cell::{Cell, RefCell};
+use std::iter;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -21,6 +27,11 @@ pub(crate) struct Session {
     outbox: RefCell<Batches>,
     wake: Notify,
     is_retired: Cell<bool>,
+    /// Whether another session waits for our spool.
+    is_superseded: Cell<bool>,
+    spool: Option<Spooled>,
+    over: Cell<bool>,
+    ended: Notify,
 }
 
 impl Session {
@@ -32,7 +43,17 @@ impl Session {
             outbox: RefCell::new(outbox),
             wake: Notify::new(),
             is_retired: Cell::new(false),
+            is_superseded: Cell::new(false),
+            spool: None,
+            over: Cell::new(false),
+            ended: Notify::new(),
         }
+    }
+
+    /// The session with a spool for what the outbox should not hold.
+    pub(crate) fn with_spool(mut self, spool: Spooled) -> Self {
+        self.spool = Some(spool);
+        self
     }
 
     /// Puts lines into the outbox; counts them, and those that are lost for them.
@@ -50,6 +71,9 @@ impl Session {
         if was_empty {
             self.wake();
         }
+        if let Some(spool) = &self.spool {
+            spool.pushed(outbox.is_half_full());
+        }
     }
 
     /// Counts an envelope that the drain should have had.
@@ -58,16 +82,28 @@ impl Session {
         self.count(counter(loss), 1);
     }
 
-    /// The oldest lines that wait, as many as go in one write.
-    pub(crate) fn pop(&self) -> Option<Batch> {
-        let batch = self.outbox.borrow_mut().pop()?;
-        let line_count = u64::from(batch.envelopes());
-        Some(Batch::new(batch.into(), line_count))
+    /// The oldest lines of the outbox, as many as go in one write; or as many as have so many bytes,
+    /// if that is more.
+    fn pop(&self, bytes_max: usize) -> Option<Batch> {
+        let mut outbox = self.outbox.borrow_mut();
+        let first = outbox.pop()?;
+        let line_count = u64::from(first.envelopes());
+        let mut all = Batch::new(first.into(), line_count);
+        if bytes_max > BATCH_BYTES {
+            all = all.followed_by(iter::from_fn(|| outbox.pop()), bytes_max);
+        }
+        Some(all)
     }
 
     /// Whether no line waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.outbox.borrow().is_empty()
+        let is_spool_empty = self.spool.as_ref().is_none_or(Spooled::is_empty);
+        is_spool_empty && self.outbox.borrow().is_empty()
+    }
+
+    /// Whether lines wait on disk.
+    pub(crate) fn has_spooled(&self) -> bool {
+        self.spool.as_ref().is_some_and(|spool| !spool.is_empty())
     }
 
     /// Bytes that wait, with what they take beside.
@@ -79,6 +115,9 @@ impl Session {
     pub(crate) fn give_way(&self) {
         let lost = self.outbox.borrow_mut().give_way();
         self.count(SessionCounter::OutboxFull, lost);
+        if let Some(spool) = &self.spool {
+            spool.give_way();
+        }
     }
 
     /// Counts lines that the kernel has.
@@ -92,7 +131,7 @@ impl Session {
     }
 
     /// Gives up on all that waits, and on `batch_line_count` lines that were being written.
-    pub(crate) fn abandon(&self, batch_line_count: u64) {
+    fn abandon(&self, batch_line_count: u64) {
         let left = self.outbox.borrow_mut().clear() + batch_line_count;
         self.count(SessionCounter::Gone, left);
     }
@@ -101,6 +140,24 @@ impl Session {
     pub(crate) fn retire(&self) {
         self.is_retired.set(true);
         self.wake();
+    }
+
+    /// Another session of the drain waits for the spool: what waits is best put there at once.
+    pub(crate) fn supersede(&self) {
+        self.is_superseded.set(true);
+        self.wake();
+    }
+
+    /// Whether another session waits for the spool.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.is_superseded.get()
+    }
+
+    /// Waits for the end. Only one may.
+    pub(crate) async fn ended(&self) {
+        if !self.over.get() {
+            self.ended.notified().await;
+        }
     }
 
     /// Whether nobody wants it any more.
@@ -113,9 +170,13 @@ impl Session {
         self.state.set_note(note);
     }
 
-    /// Says what went wrong.
+    /// Says what went wrong; with what is wrong with the spool, if anything is.
     pub(crate) fn failed(&self, error: impl Into<String>) {
-        self.state.set_error(error);
+        let problem = self.spool.as_ref().and_then(Spooled::problem);
+        self.state.set_error(match problem {
+            Some(problem) => format!("{}; {problem}", error.into()),
+            None => error.into(),
+        });
     }
 
     /// Makes whoever waits in [`woken`](Self::woken) look again; or the next one who does.
@@ -167,7 +228,7 @@ mod tests {
             });
         }
         assert_eq!(get(&session, SessionCounter::OutboxFull), 1);
-        let batch = session.pop().unwrap();
+        let batch = session.pop(BATCH_BYTES).unwrap();
         assert_eq!((batch.line_count(), batch.bytes().len()), (2, 60_000));
         session.delivered(2);
         session.abandon(0);

@@ -2,9 +2,10 @@
 
 use crate::config::{ConfigError, SyslogConfig};
 use crate::delivery::Patience;
-use crate::limits::JOIN_GRACE_MS;
+use crate::keeper::Keeper;
+use crate::limits::{JOIN_GRACE_MS, SPOOL_JOIN_GRACE_MS};
 use crate::trust;
-use crate::worker::{Changes, Parts};
+use crate::worker::{Changes, Parts, SpoolParts};
 use bytesize::ByteSize;
 use hydrant_engine::lanes::LaneReader;
 use hydrant_feed::session::FrontendState;
@@ -38,6 +39,8 @@ pub type WorkerParts = (LaneReader, Option<usize>);
 #[derive(Debug)]
 pub struct Syslog {
     workers: Vec<Handle>,
+    /// How much longer than the deadline they may take.
+    grace: Duration,
     deadline: watch::Sender<Option<Instant>>,
 }
 
@@ -69,6 +72,10 @@ pub(crate) fn start_with(
     config.check()?;
     let fixed: Arc<[_]> = config.bindings()?.into();
     let tls = trust::Terms::new(&config.tls)?;
+    let spool = config.spool.as_ref();
+    let spool = spool.map(|spool| Ok::<_, ConfigError>((spool, Keeper::new(spool)?)));
+    let spool = spool.transpose()?;
+    let grace = JOIN_GRACE_MS + spool.as_ref().map_or(0, |_| SPOOL_JOIN_GRACE_MS);
     let (deadline, receiver) = watch::channel(None);
     let worker_count = workers.len();
     let start = |(index, (reader, core)): (usize, WorkerParts)| {
@@ -83,6 +90,11 @@ pub(crate) fn start_with(
             outbox_bytes: in_memory(config.outbox_bytes),
             outboxes_bytes: in_memory(config.outboxes_bytes) / worker_count,
             metadata: config.metadata,
+            spool: spool.as_ref().map(|(spool, keeper)| SpoolParts {
+                keeper: keeper.clone(),
+                bytes_per_drain: in_memory(spool.bytes_per_drain),
+                bytes: in_memory(spool.bytes) / worker_count,
+            }),
             patience,
             tls: tls.clone(),
             blacklist: config.blacklist.clone(),
@@ -92,7 +104,11 @@ pub(crate) fn start_with(
     };
     let workers = workers.into_iter().enumerate().map(start);
     let workers = workers.collect::<Result<_, StartError>>()?;
-    Ok(Syslog { workers, deadline })
+    Ok(Syslog {
+        workers,
+        grace: Duration::from_millis(grace),
+        deadline,
+    })
 }
 
 impl Syslog {
@@ -103,12 +119,12 @@ impl Syslog {
     }
 
     /// Waits until the workers have ended, which they do when every shard is gone. What is not
-    /// written within `deadline` is lost as `session_gone`.
+    /// written within `deadline` is lost as `session_gone`, or if there is a spool is put there.
     ///
     /// # Errors
     /// A worker failed while it ran, or has not ended: then a shard is still there.
     pub fn join(self, deadline: Duration) -> io::Result<()> {
-        let until = Instant::now() + deadline + Duration::from_millis(JOIN_GRACE_MS);
+        let until = Instant::now() + deadline + self.grace;
         self.deadline.send_replace(Some(Instant::now() + deadline));
         let ended = self.workers.iter().map(|worker| worker.ended(until));
         ended.fold(Ok(()), io::Result::and)

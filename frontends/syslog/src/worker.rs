@@ -4,9 +4,11 @@ use crate::connection::{Runtime, runtime, turn};
 use crate::delivery::{Patience, Progress, Service};
 use crate::dial::Dialer;
 use crate::drains::{Drains, Terms};
+use crate::keeper::{Keeper, sweep};
 use crate::limits::{CATCH_UP_BYTES_MIN, CATCH_UP_TURNS_MAX};
 use crate::link::Connector;
 use crate::pump::Pump;
+use crate::session::SpoolTerms;
 use crate::trust::{self, Trust};
 use crate::wish::worker_of;
 use futures_util::future::{Either, join_all, select};
@@ -23,7 +25,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep_until};
 
 /// Bindings as they come and go.
@@ -42,10 +44,18 @@ pub(crate) struct Parts {
     pub(crate) outbox_bytes: usize,
     pub(crate) outboxes_bytes: usize,
     pub(crate) metadata: bool,
+    pub(crate) spool: Option<SpoolParts>,
     pub(crate) patience: Patience,
     pub(crate) tls: trust::Terms,
     pub(crate) blacklist: Blacklist,
     pub(crate) deadline: watch::Receiver<Option<Instant>>,
+}
+
+/// A worker's part of the spool.
+pub(crate) struct SpoolParts {
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) bytes_per_drain: usize,
+    pub(crate) bytes: usize,
 }
 
 /// What runs on the worker's thread.
@@ -87,10 +97,14 @@ impl Parts {
                 trust: Trust::new(self.tls),
             },
         });
+        let spool = self
+            .spool
+            .map(|spool| spool.start(self.place.0, &runtime, &self.state));
         let terms = Terms {
             outbox_bytes: self.outbox_bytes,
             budget: Budget::new(self.outboxes_bytes),
             metadata: self.metadata,
+            spool,
             service: service.clone(),
         };
         let mut worker = Worker {
@@ -106,6 +120,18 @@ impl Parts {
         };
         runtime.block_on(async { worker.follow_bindings() });
         Ok((runtime, worker))
+    }
+}
+
+impl SpoolParts {
+    /// The first worker looks after folders that are nobody's.
+    fn start(self, worker: usize, runtime: &Runtime, state: &Arc<FrontendState>) -> Rc<SpoolTerms> {
+        if worker == 0 {
+            let sweeping = sweep(self.keeper.clone(), state.clone());
+            runtime.block_on(async { drop(spawn_local(sweeping)) });
+        }
+        let budget = Budget::new(self.bytes);
+        SpoolTerms::new(self.keeper, budget, self.bytes_per_drain)
     }
 }
 

@@ -4,6 +4,7 @@ use super::error::ClientError;
 use super::http::{Http, HttpError};
 use crate::drains::Drain;
 use bytes::Bytes;
+use bytesize::ByteSize;
 use clap::Args;
 use hyper::{HeaderMap, StatusCode};
 use std::fmt::{self, Display};
@@ -89,13 +90,24 @@ impl Table {
                 drain.url.clone(),
                 format!("{rate:.0}"),
                 drain.delivered.to_string(),
-                drain.waiting.to_string(),
+                waiting(drain),
                 lost(drain),
                 drain.state.clone(),
                 drain.last_error.clone(),
             ]
         };
         Self(now.iter().map(row).collect())
+    }
+}
+
+/// How many, and how many of them on disk.
+fn waiting(drain: &Drain) -> String {
+    match drain.spooled {
+        0 => drain.waiting.to_string(),
+        spooled => {
+            let bytes = ByteSize::b(drain.spool_bytes).display().iec();
+            format!("{} ({spooled} on disk, {bytes})", drain.waiting)
+        }
     }
 }
 
@@ -169,6 +181,15 @@ syslog://h:1  0        50         9        3 (outbox_full 2, session_gone 1)  co
 syslog://h:2  0        7          0        0                                  connected
 ";
         assert_eq!(table.to_string(), expected);
+    }
+
+    #[test]
+    fn what_waits_on_disk_is_said() {
+        let mut drain = drain(0, 0);
+        drain.waiting = 12;
+        assert_eq!(waiting(&drain), "12");
+        (drain.spooled, drain.spool_bytes) = (10, 2048);
+        assert_eq!(waiting(&drain), "12 (10 on disk, 2.0 KiB)");
     }
 
     #[test]

@@ -22,4 +22,5 @@ mod reader;
 mod real_emitter;
 mod roles;
 mod rsyslog;
+mod spool;
 mod zones;

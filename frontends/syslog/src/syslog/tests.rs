@@ -19,6 +19,7 @@ use std::time::Instant as StdInstant;
 
 mod bound;
 mod secure;
+mod spool;
 
 /// Far longer than anything here takes, on however busy a machine.
 const PATIENTLY: Duration = Duration::from_secs(60);
@@ -107,7 +108,7 @@ impl Ended {
         for session in self.state.sessions() {
             let get = |counter| session.counters.get(counter);
             let lost: u64 = SessionCounter::LOSSES.map(get).iter().sum();
-            let settled = get(SessionCounter::Delivered) + lost;
+            let settled = get(SessionCounter::Delivered) + get(SessionCounter::Kept) + lost;
             assert_eq!(get(SessionCounter::Selected), settled, "{session:?}");
             assert_eq!(session.note(), "stopped");
         }

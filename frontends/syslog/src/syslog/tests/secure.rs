@@ -101,9 +101,13 @@ fn rig(bindings: &[Binding]) -> Rig {
 }
 
 fn rig_with(bindings: &[Binding], patience: Patience) -> Rig {
+    rig_of(bindings, &SyslogConfig::default(), patience)
+}
+
+fn rig_of(bindings: &[Binding], config: &SyslogConfig, patience: Patience) -> Rig {
     let (sender, changes) = watch::channel(set(bindings));
     drop(sender);
-    Rig::of(&SyslogConfig::default(), Some(&changes), patience)
+    Rig::of(config, Some(&changes), patience)
 }
 
 fn secured(url: &str, credentials: Credentials) -> Binding {
@@ -296,4 +300,38 @@ fn a_refused_post_comes_again_and_is_lost_at_last() {
     let ended = rig.end(Duration::from_millis(50));
     ended.assert_balanced();
     assert_eq!(ended.count(0, SessionCounter::Gone), 1);
+}
+
+#[test]
+fn what_an_https_drain_refuses_for_a_while_waits_on_disk() {
+    let authority = Authority::new();
+    let (open, is_open) = mpsc::channel();
+    let (port, bodies) = serve(authority.server(false), {
+        let (mut taken, mut is_open_now) = (String::new(), false);
+        move |stream| {
+            is_open_now = is_open_now || is_open.try_recv().is_ok();
+            while is_open_now && taken.lines().count() < 1000 {
+                taken.push_str(&answer(stream, "200 OK")?.1);
+            }
+            if !is_open_now {
+                answer(stream, "503 No")?;
+            }
+            (taken.lines().count() == 1000).then(|| taken.clone())
+        }
+    });
+    let directory = spool::Directory::new("https");
+    let config = directory.config(&[]);
+    let url = format!("https-batch://localhost:{port}");
+    let bindings = [secured(&url, authority.trusts_us())];
+    let mut rig = rig_of(&bindings, &config, Patience::default());
+    let session = rig.session(0);
+    rig.publish_logs("a", 0..1, 0);
+    wait_until("a refusal", || session.error().contains("503"));
+    rig.publish_to_disk(0, 1..1000);
+    wait_until("the disk", || session.spool.lines() == 1000);
+    open.send(()).unwrap();
+    let bodies = bodies();
+    rig.end(PATIENTLY).assert_lossless();
+    let lines: Vec<_> = bodies.lines().collect();
+    assert_eq!(numbers(&lines), (0..1000).collect::<Vec<_>>());
 }
