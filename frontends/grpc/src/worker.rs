@@ -197,7 +197,7 @@ impl Worker {
             unfinished: self.unfinished.clone(),
             routers: self.input.routers(),
         };
-        let senders = self.input.senders().filter(|_| self.rules.is_doppler());
+        let senders = self.input.senders().filter(|_| self.rules.has_senders());
         Server::builder()
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -206,7 +206,11 @@ impl Worker {
             .http2_keepalive_interval(Some(KEEPALIVE.0))
             .http2_keepalive_timeout(Some(KEEPALIVE.1))
             .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
-            .layer(Calls { senders, readers })
+            .layer(Calls {
+                senders,
+                readers,
+                rules: self.rules,
+            })
             .add_routes(Routes::default())
     }
 }
