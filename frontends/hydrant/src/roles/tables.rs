@@ -1,5 +1,6 @@
 //! Settings of upstream as tables of our configuration.
 
+mod agents;
 mod traffic_controller;
 
 use super::Fatal;
