@@ -95,7 +95,9 @@ impl Family {
             name, help, kind, ..
         } = self;
         writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}")?;
-        for (labels, value) in &self.samples {
+        let mut samples: Vec<_> = self.samples.iter().collect();
+        samples.sort_by_key(|(labels, _)| labels);
+        for (labels, value) in samples {
             text.push_str(name);
             let mut mark = '{';
             for (label, value) in labels {
@@ -302,7 +304,7 @@ mod tests {
         let mut text = String::new();
         family.write(&mut text).unwrap();
         let expected =
-            "# HELP g What it is.\n# TYPE g gauge\ng{a=\"q\\\"\\\\\\n\",b=\"1\"} 7\ng 0.5\n";
+            "# HELP g What it is.\n# TYPE g gauge\ng 0.5\ng{a=\"q\\\"\\\\\\n\",b=\"1\"} 7\n";
         assert_eq!(text, expected);
     }
 }

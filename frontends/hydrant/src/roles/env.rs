@@ -324,6 +324,27 @@ impl Setting for u16 {
     }
 }
 
+/// A port that upstream reads as any number, and then cannot listen at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntPort(pub u16);
+
+impl Setting for IntPort {
+    fn parse(text: &str) -> Result<Self, String> {
+        let number = i64::parse(text)?;
+        let problem = || {
+            format!(
+                "strconv.ParseInt: parsing {}: value out of range",
+                quoted(text)
+            )
+        };
+        u16::try_from(number).ok().map(Self).ok_or_else(problem)
+    }
+
+    fn shown(&self) -> String {
+        self.0.to_string()
+    }
+}
+
 /// A decimal number whose digits, without a sign, are `digits`.
 fn number<T: std::str::FromStr>(function: &str, text: &str, digits: &str) -> Result<T, String> {
     let problem = |what| format!("strconv.{function}: parsing {}: {what}", quoted(text));

@@ -2,7 +2,7 @@
 //! `loggregator_agent`, once Metron).
 
 use super::MetricsServer;
-use crate::roles::env::{Environment, Reader, Report, Variable};
+use crate::roles::env::{Environment, IntPort, Reader, Report, Variable};
 use crate::roles::log::Stamp;
 use crate::roles::{Fatal, suites};
 use hydrant_rpc::tls::TlsFiles;
@@ -88,7 +88,9 @@ impl LoggregatorSettings {
             tags: reader.read(text("AGENT_TAGS"), BTreeMap::new()),
             disable_udp: reader.read(flag("AGENT_DISABLE_UDP"), false),
             logs_disabled: reader.read(flag("LOGS_DISABLED"), false),
-            udp_port: reader.read(number("AGENT_INCOMING_UDP_PORT"), 3457),
+            udp_port: reader
+                .read(number("AGENT_INCOMING_UDP_PORT"), IntPort(3457))
+                .0,
             router_address,
             router_address_with_az: in_ascii(&router_address_with_az).replace('@', "-"),
             port: reader.read(number("AGENT_PORT"), 3458),

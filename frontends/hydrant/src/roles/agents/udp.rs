@@ -3,7 +3,7 @@
 
 use super::MetricsServer;
 use crate::roles::Fatal;
-use crate::roles::env::{Environment, Reader, Report, Variable};
+use crate::roles::env::{Environment, IntPort, Reader, Report, Variable};
 use crate::roles::log::Stamp;
 use hydrant_rpc::tls::TlsFiles;
 
@@ -49,7 +49,8 @@ impl UdpSettings {
         // In the order of upstream's fields.
         let rfc3339 = Variable::new("Config.UseRFC3339", "bool", "USE_RFC3339");
         let log_stamp = reader.stamp(rfc3339, Stamp::Seconds);
-        let udp_port = reader.read(reported("Config.UDPPort", "int", "UDP_PORT"), 3457);
+        let udp_port = reported("Config.UDPPort", "int", "UDP_PORT");
+        let IntPort(udp_port) = reader.read(udp_port, IntPort(3457));
         let address = text("GRPC.Addr", "LOGGREGATOR_AGENT_ADDR");
         let agent_address = reader.read(address, "127.0.0.1:3458".to_owned());
         let ca_file = reader.path(required("GRPC.CAFile", "LOGGREGATOR_AGENT_CA_FILE_PATH"));
