@@ -54,6 +54,10 @@ pub const STABLE: Duration = Duration::from_secs(1);
 /// thrown away by its kernel.
 pub const LINGER: Duration = Duration::from_secs(2);
 
+/// Parcels that are remembered until the destination has read them. Beyond that, several are as one:
+/// HTTP/2's window bounds their bytes, not how many they are.
+pub const UNCONFIRMED_MAX: usize = 1024;
+
 /// How much longer than the deadline a join waits for the worker to count and close.
 pub const JOIN_GRACE: Duration = Duration::from_secs(2);
 
