@@ -82,7 +82,7 @@ impl Delivery {
             }
             None => self.unconfirmed(flight.unconfirmed(sent.read_bytes())),
         }
-        begun.elapsed() >= STABLE || flight.messages() > 0
+        begun.elapsed() >= STABLE
     }
 
     /// Sends until the stream ends, settling what has left. Nothing if the time is over.

@@ -220,6 +220,11 @@ impl Config {
                     .as_u64()
                     .saturating_mul(self.forward.destinations.len() as u64),
             );
+            plan.add(
+                "forward.destinations",
+                "connections × what HTTP/2 takes ahead".to_owned(),
+                self.forward.ahead_bytes(),
+            );
         }
         Ok(plan.fits(self.engine.memory_max)?)
     }

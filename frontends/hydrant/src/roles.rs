@@ -70,6 +70,14 @@ impl Role {
             .map(|(_, role)| *role)
     }
 
+    /// Whether it is of loggregator-agent-release, where all say who they are before what they were told.
+    pub const fn is_agent(self) -> bool {
+        matches!(
+            self,
+            Self::LoggregatorAgent | Self::ForwarderAgent | Self::UdpForwarder
+        )
+    }
+
     /// The role that an executable at `path` takes without being told.
     pub fn of_program(path: &OsStr) -> Option<Self> {
         Self::named(Path::new(path).file_name()?.to_str()?)

@@ -29,12 +29,21 @@ use std::time::Duration;
 /// What stands in the way, or what went wrong at the end.
 pub fn run(role: Role, environment: &Environment) -> Result<(), Fatal> {
     let (job, report) = Job::of(role, environment)?;
-    // A report that nobody takes is no reason to stop.
-    std::io::stderr()
-        .write_all(report.to_string().as_bytes())
-        .ok();
     let log = Log::new(job.stamp);
-    job.first_line.iter().for_each(|line| log.line(line));
+    let greet = || job.first_line.iter().for_each(|line| log.line(line));
+    let tell = || {
+        // A report that nobody takes is no reason to stop.
+        std::io::stderr()
+            .write_all(report.to_string().as_bytes())
+            .ok();
+    };
+    if role.is_agent() {
+        greet();
+        tell();
+    } else {
+        tell();
+        greet();
+    }
     job.notices.iter().for_each(|line| log.line(line));
     // Signals are ours before anything runs, so that none is missed.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1]);
