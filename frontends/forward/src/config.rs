@@ -1,7 +1,8 @@
 //! The `[forward]` table.
 
 use crate::limits::{
-    CONNECTIONS_MAX, DESTINATIONS_MAX, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MIN, TAG_BYTES_MAX, TAGS_MAX,
+    AHEAD_BYTES, CONNECTIONS_MAX, DESTINATIONS_MAX, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MIN,
+    TAG_BYTES_MAX, TAGS_MAX,
 };
 use bytesize::ByteSize;
 use hydrant_engine::record::Version;
@@ -176,6 +177,15 @@ impl ForwardConfig {
     /// Whether anything is forwarded.
     pub fn is_on(&self) -> bool {
         !self.destinations.is_empty()
+    }
+
+    /// Bytes that may be on their way to all destinations together, beside their outboxes.
+    pub fn ahead_bytes(&self) -> u64 {
+        let connections = self
+            .destinations
+            .iter()
+            .map(|one| u64::from(one.connections));
+        connections.sum::<u64>() * AHEAD_BYTES
     }
 
     /// Checks the settings.

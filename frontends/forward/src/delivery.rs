@@ -75,13 +75,14 @@ impl Delivery {
             Some(Ok(())) => self.recycled(),
             Some(Err(_)) if self.is_whole(&flight) => self.recycled(),
             Some(Err(status)) => {
+                self.unconfirmed(flight.unconfirmed(sent.read_bytes()));
                 self.session.state.count(DestinationCounter::Breaks, 1);
                 let problem = format!("{address}: {}", text_of(&status));
                 self.say(format!("not connected: {problem}"), Some(problem));
             }
-            None => {}
+            None => self.unconfirmed(flight.unconfirmed(sent.read_bytes())),
         }
-        begun.elapsed() >= STABLE || flight.messages() > 0
+        begun.elapsed() >= STABLE
     }
 
     /// Sends until the stream ends, settling what has left. Nothing if the time is over.
@@ -101,7 +102,10 @@ impl Delivery {
             loop {
                 match select(&mut sending, pin!(sent.more())).await {
                     Either::Left((outcome, _)) => break outcome,
-                    Either::Right(_) => flight.settle(sent.bytes(), &self.session),
+                    Either::Right(_) => {
+                        flight.settle(sent.bytes(), &self.session);
+                        flight.confirm(sent.read_bytes());
+                    }
                 }
             }
         };
@@ -154,6 +158,11 @@ impl Delivery {
     /// with an error too.
     fn is_whole(&self, flight: &Flight) -> bool {
         flight.is_empty() && (self.ending.is_flushing() || flight.messages() >= RECYCLE_MESSAGES)
+    }
+
+    fn unconfirmed(&self, envelopes: u64) {
+        let counter = DestinationCounter::Unconfirmed;
+        self.session.state.count(counter, envelopes);
     }
 
     fn recycled(&self) {

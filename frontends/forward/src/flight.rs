@@ -1,5 +1,7 @@
-//! What a stream has taken and the kernel has not, in order.
+//! What a stream has taken and the kernel has not, in order; and what the kernel has and the destination
+//! has not said it has read.
 
+use crate::limits::UNCONFIRMED_MAX;
 use crate::session::{Parcel, Session};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,6 +17,8 @@ struct Parcels {
     begin: u64,
     /// Messages taken in all.
     messages: u64,
+    /// Of those that the kernel has: where they end, and how many envelopes.
+    unconfirmed: VecDeque<(u64, u64)>,
 }
 
 impl Flight {
@@ -45,15 +49,29 @@ impl Flight {
             if end > sent {
                 break;
             }
-            envelopes += u64::from(parcel.envelopes);
+            let count = u64::from(parcel.envelopes);
+            envelopes += count;
             parcels.begin = end;
             parcels.parcels.pop_front();
+            parcels.await_confirmation(end, count);
         }
         let bytes = parcels.begin - begin;
         drop(parcels);
         if envelopes > 0 {
             session.delivered(envelopes, bytes);
         }
+    }
+
+    /// The destination has read so many bytes.
+    pub(crate) fn confirm(&self, read: u64) {
+        self.parcels().confirm(read);
+    }
+
+    /// Envelopes delivered of which the destination, which has read so many bytes, has not read all.
+    pub(crate) fn unconfirmed(&self, read: u64) -> u64 {
+        let mut parcels = self.parcels();
+        parcels.confirm(read);
+        parcels.unconfirmed.iter().map(|(_, count)| count).sum()
     }
 
     /// The stream is over: the kernel has `sent` bytes of it, and no more than `begun` may have left.
@@ -75,6 +93,26 @@ impl Flight {
 
     fn parcels(&self) -> MutexGuard<'_, Parcels> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Parcels {
+    fn await_confirmation(&mut self, end: u64, count: u64) {
+        let is_full = self.unconfirmed.len() >= UNCONFIRMED_MAX;
+        match self.unconfirmed.back_mut().filter(|_| is_full) {
+            Some(last) => *last = (end, last.1 + count),
+            None => self.unconfirmed.push_back((end, count)),
+        }
+    }
+
+    fn confirm(&mut self, read: u64) {
+        while self
+            .unconfirmed
+            .front()
+            .is_some_and(|(end, _)| *end <= read)
+        {
+            self.unconfirmed.pop_front();
+        }
     }
 }
 
@@ -123,6 +161,26 @@ mod tests {
         let counters = &session.state.session.counters;
         assert_eq!(counters.get(SessionCounter::Gone), 4000);
         assert_eq!(session.state.get(DestinationCounter::Bytes), 100);
+    }
+
+    #[test]
+    fn what_the_destination_has_not_read_is_known() {
+        let session = session();
+        let flight = Flight::default();
+        for _ in 0..UNCONFIRMED_MAX + 10 {
+            flight.add(parcel(10, 1), 1);
+        }
+        flight.settle(10 * UNCONFIRMED_MAX as u64 + 50, &session);
+        let [all, last] = [UNCONFIRMED_MAX as u64 + 5, 6];
+        assert_eq!(flight.unconfirmed(9), all);
+        assert_eq!(flight.unconfirmed(29), all - 2);
+        let end = 10 * all;
+        assert_eq!(
+            flight.unconfirmed(end - 1),
+            last,
+            "the last ones are as one"
+        );
+        assert_eq!(flight.unconfirmed(end), 0);
     }
 
     #[test]

@@ -27,6 +27,10 @@ pub const OUTBOX_BYTES_MAX: u64 = 1 << 36;
 /// 100 bytes each. Upstream has a tenth of it, and forgets all at once.
 pub const TOTALS_MAX: usize = 100_000;
 
+/// What HTTP/2 takes of a destination's outbox beyond the peer's window, for each connection; its own
+/// bound.
+pub const AHEAD_BYTES: u64 = 1 << 20;
+
 /// After so many messages a connection ends and another begins, so that Dopplers that came later get
 /// their part; upstream's.
 pub const RECYCLE_MESSAGES: u64 = 100_000;
@@ -47,12 +51,17 @@ pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest pause between two attempts; upstream tries every second.
 pub const RETRY_MAX: Duration = Duration::from_secs(1);
 
-/// A stream that lasted so long was a good one: the pauses start over.
+/// A stream that lasted so long was a good one: the pauses start over. One that took something and broke
+/// was not: each attempt may cost what it took.
 pub const STABLE: Duration = Duration::from_secs(1);
 
 /// How long a peer may take to answer the end of a stream, so that what it has not read yet is not
 /// thrown away by its kernel.
 pub const LINGER: Duration = Duration::from_secs(2);
+
+/// Parcels that are remembered until the destination has read them. Beyond that, several are as one:
+/// HTTP/2's window bounds their bytes, not how many they are.
+pub const UNCONFIRMED_MAX: usize = 1024;
 
 /// How much longer than the deadline a join waits for the worker to count and close.
 pub const JOIN_GRACE: Duration = Duration::from_secs(2);

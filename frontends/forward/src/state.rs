@@ -14,6 +14,7 @@ hydrant_engine::counters! {
         Breaks = "breaks", "Streams that the destination ended, or whose connection broke.";
         Recycled = "recycled", "Streams that we ended to begin another.";
         Bytes = "bytes", "Bytes of messages handed to the kernel.";
+        Unconfirmed = "unconfirmed", "Envelopes that the kernel had and the destination had not said it had read, in steps as it does, when their stream broke: up to so many of those delivered were lost.";
         Retried = "retried", "Envelopes of which nothing had left when their stream broke: they were given to another.";
     }
 }

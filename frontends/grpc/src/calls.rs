@@ -1,5 +1,6 @@
 //! Requests to those who answer them, by path; and what upstream says of paths that nobody answers.
 
+use crate::config::Rules;
 use crate::egress::Readers;
 use crate::ingress::{Senders, Wrapping};
 use crate::request::Call;
@@ -20,6 +21,7 @@ pub(crate) struct Calls {
     /// None where there is only the Reverse Log Proxy.
     pub(crate) senders: Option<Senders>,
     pub(crate) readers: Readers,
+    pub(crate) rules: Rules,
 }
 
 /// What a path asks for.
@@ -31,12 +33,9 @@ enum Method {
 }
 
 const EGRESS: &str = "loggregator.v2.Egress";
-/// What the Doppler has beside it.
-const OF_DOPPLER: [&str; 3] = [
-    "loggregator.v2.Ingress",
-    "plumbing.Doppler",
-    "plumbing.DopplerIngestor",
-];
+const INGRESS: &str = "loggregator.v2.Ingress";
+const DOPPLER: &str = "plumbing.Doppler";
+const INGESTOR: &str = "plumbing.DopplerIngestor";
 
 impl Method {
     fn of(path: &str) -> Option<Self> {
@@ -53,9 +52,22 @@ impl Method {
         })
     }
 
-    /// Whether the Reverse Log Proxy has it.
-    const fn is_of_proxy(self) -> bool {
-        matches!(self, Self::Read(Call::BatchedReceiver | Call::Receiver))
+    const fn service(self) -> &'static str {
+        match self {
+            Self::Send(Wrapping::Data) => INGESTOR,
+            Self::Send(Wrapping::Plain | Wrapping::Batch) | Self::SendOne => INGRESS,
+            Self::Read(Call::BatchedReceiver | Call::Receiver) => EGRESS,
+            Self::Read(Call::BatchSubscribe | Call::Subscribe) => DOPPLER,
+        }
+    }
+}
+
+/// The services that there are.
+const fn services(rules: Rules, has_senders: bool) -> &'static [&'static str] {
+    match rules {
+        Rules::Agent => &[INGRESS],
+        _ if has_senders => &[EGRESS, INGRESS, DOPPLER, INGESTOR],
+        _ => &[EGRESS],
     }
 }
 
@@ -65,11 +77,10 @@ impl Calls {
             return refusal;
         }
         let path = request.uri().path();
-        let method = Method::of(path);
+        let services = services(self.rules, self.senders.is_some());
+        let method = Method::of(path).filter(|method| services.contains(&method.service()));
         match (method, self.senders) {
-            (Some(Method::Read(call)), senders)
-                if senders.is_some() || Method::Read(call).is_of_proxy() =>
-            {
+            (Some(Method::Read(call)), _) => {
                 let peer = request.extensions().get::<TcpConnectInfo>();
                 let peer = peer.and_then(TcpConnectInfo::remote_addr);
                 self.readers.read(call, peer, request.into_body()).await
@@ -77,22 +88,24 @@ impl Calls {
             (Some(Method::Send(wrapping)), Some(senders)) => {
                 senders.send(wrapping, request.into_body()).await
             }
+            (Some(Method::SendOne), Some(senders)) if self.rules.is_agent() => {
+                senders.send_one(request.into_body()).await
+            }
             (Some(Method::SendOne), Some(_)) => answer(Status::unimplemented(
                 "this endpoint is not yet implemented",
             )),
-            (_, senders) => answer(Status::unimplemented(unknown(path, senders.is_some()))),
+            _ => answer(Status::unimplemented(unknown(path, services))),
         }
     }
 }
 
-fn unknown(path: &str, is_doppler: bool) -> String {
+fn unknown(path: &str, services: &[&str]) -> String {
     let named = path
         .strip_prefix('/')
         .and_then(|name| name.rsplit_once('/'));
-    let has = |service| service == EGRESS || is_doppler && OF_DOPPLER.contains(&service);
     match named {
         None => format!("malformed method name: {path:?}"),
-        Some((service, method)) if has(service) => {
+        Some((service, method)) if services.contains(&service) => {
             format!("unknown method {method} for service {service}")
         }
         Some((service, _)) => format!("unknown service {service}"),
@@ -140,12 +153,19 @@ mod tests {
         ];
         for (path, text) in cases {
             assert_eq!(Method::of(path), None);
-            assert_eq!(unknown(path, true), text);
+            assert_eq!(unknown(path, services(Rules::Doppler, true)), text);
         }
         let of_doppler = "/loggregator.v2.Ingress/BatchSender";
         assert_eq!(
-            unknown(of_doppler, false),
+            unknown(of_doppler, services(Rules::ReverseLogProxy, false)),
             "unknown service loggregator.v2.Ingress"
         );
+        for of_others in [
+            "/loggregator.v2.Egress/Receiver",
+            "/plumbing.DopplerIngestor/Pusher",
+        ] {
+            let said = unknown(of_others, services(Rules::Agent, true));
+            assert!(said.starts_with("unknown service "), "{said}");
+        }
     }
 }

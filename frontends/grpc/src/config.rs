@@ -46,6 +46,8 @@ pub enum Rules {
     Doppler,
     /// As the Reverse Log Proxy: v2 readers only, tags as the request prefers them.
     ReverseLogProxy,
+    /// As an agent: senders of v2 only, a batch by itself among them.
+    Agent,
     /// All services of the Doppler, and v2 readers as the Reverse Log Proxy treats them: what
     /// a client expects that was made for one of the two.
     #[default]
@@ -56,6 +58,16 @@ impl Rules {
     /// Whether v2 readers are treated as the Reverse Log Proxy does.
     pub(crate) const fn is_proxy(self) -> bool {
         matches!(self, Self::ReverseLogProxy | Self::Both)
+    }
+
+    /// Whether v2 envelopes are taken in.
+    pub(crate) const fn has_senders(self) -> bool {
+        self.is_doppler() || self.is_agent()
+    }
+
+    /// Whether there is nothing but v2 senders.
+    pub(crate) const fn is_agent(self) -> bool {
+        matches!(self, Self::Agent)
     }
 
     /// Whether there are the Doppler's services beside `Egress`.

@@ -98,6 +98,16 @@ impl Senders {
         }
     }
 
+    /// Takes the one batch of a call; agents have this, Dopplers do not.
+    pub(crate) async fn send_one(&self, body: Body) -> Response<Body> {
+        let messages = Messages::new(body, MESSAGE_BYTES_MAX, self.unfinished.clone());
+        match self.serve(messages, Wrapping::Batch).await {
+            // An empty `SendResponse`.
+            Ok(()) => single(&[]),
+            Err(status) => answer(status),
+        }
+    }
+
     async fn serve(&self, mut messages: Messages, wrapping: Wrapping) -> Result<(), Status> {
         let mut opened = Opened::new(&self.counters);
         let mut is_stopping = self.is_stopping.subscribe();

@@ -40,6 +40,11 @@ pub(crate) type Deadline = Option<Instant>;
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// What a client may send ahead in all streams of a connection.
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+/// The same of an agent. h2 ends a connection with ENHANCE_YOUR_CALM when half of its window is used up by
+/// what small frames lack to a size of its own, and has no other setting for that; who sends envelopes one
+/// by one (`Sender`) to a host that is busy gets there with a few thousand of them. An agent's senders
+/// are few, and on its own host.
+const AGENT_CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
 /// What a client may send in one frame: a whole batch, so that it comes out of HTTP/2 in one piece.
 const FRAME_BYTES: u32 = 256 << 10;
 /// Streams of a connection: upstream's is unlimited, and an agent's or a proxy's are many.
@@ -197,16 +202,24 @@ impl Worker {
             unfinished: self.unfinished.clone(),
             routers: self.input.routers(),
         };
-        let senders = self.input.senders().filter(|_| self.rules.is_doppler());
+        let senders = self.input.senders().filter(|_| self.rules.has_senders());
         Server::builder()
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .initial_connection_window_size(if self.rules.is_agent() {
+                AGENT_CONNECTION_WINDOW_BYTES
+            } else {
+                CONNECTION_WINDOW_BYTES
+            })
             .max_frame_size(FRAME_BYTES)
             .max_concurrent_streams(STREAMS_MAX)
             .http2_keepalive_interval(Some(KEEPALIVE.0))
             .http2_keepalive_timeout(Some(KEEPALIVE.1))
             .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
-            .layer(Calls { senders, readers })
+            .layer(Calls {
+                senders,
+                readers,
+                rules: self.rules,
+            })
             .add_routes(Routes::default())
     }
 }

@@ -6,6 +6,7 @@ use crate::agent::AgentConfig;
 use hydrant_engine::config::{ConfigError, Cores, EngineConfig, MemoryPlan, available_cores};
 use hydrant_engine::engine::memory_plan;
 use hydrant_feed::routers::RoutersConfig;
+use hydrant_forward::{FORWARD, ForwardConfig};
 use hydrant_gateway::GatewayConfig;
 use hydrant_grpc::GrpcConfig;
 use hydrant_rpc::tls::TlsFiles;
@@ -42,6 +43,8 @@ pub struct Config {
     pub websocket: WebsocketConfig,
     /// Syslog drains.
     pub syslog: SyslogConfig,
+    /// Other components that everything is sent on to.
+    pub forward: ForwardConfig,
     /// Metrics and health.
     pub operator: OperatorConfig,
     /// Metrics to the agent.
@@ -77,6 +80,24 @@ pub struct ScrapeConfig {
     pub address: SocketAddr,
     /// Our certificate and key, and the authorities of the scrapers'.
     pub tls: TlsFiles,
+    /// Whose metrics are shown, under whose names. Default: ours, all of them.
+    #[serde(default)]
+    pub names: ScrapeNames,
+}
+
+/// Whose metrics a scraper is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScrapeNames {
+    /// All of ours, in OpenMetrics.
+    #[default]
+    Hydrant,
+    /// Those of upstream's agent alone, as its endpoint shows them. So with those that follow.
+    LoggregatorAgent,
+    /// Those of upstream's forwarder agent.
+    ForwarderAgent,
+    /// Those of upstream's UDP forwarder.
+    UdpForwarder,
 }
 
 impl Default for OperatorConfig {
@@ -150,6 +171,9 @@ impl Config {
         self.syslog
             .check()
             .map_err(|error| LoadError::Frontend(error.to_string()))?;
+        self.forward
+            .check()
+            .map_err(|error| LoadError::Frontend(error.to_string()))?;
         if let Some(routers) = &self.routers {
             routers.check()?;
         }
@@ -187,6 +211,21 @@ impl Config {
                 self.syslog.outboxes_bytes.as_u64(),
             );
         }
+        if self.forward.is_on() {
+            plan.add(
+                "forward.outbox_bytes",
+                format!("{} destinations' outboxes", self.forward.destinations.len()),
+                self.forward
+                    .outbox_bytes
+                    .as_u64()
+                    .saturating_mul(self.forward.destinations.len() as u64),
+            );
+            plan.add(
+                "forward.destinations",
+                "connections × what HTTP/2 takes ahead".to_owned(),
+                self.forward.ahead_bytes(),
+            );
+        }
         Ok(plan.fits(self.engine.memory_max)?)
     }
 
@@ -195,8 +234,10 @@ impl Config {
         let reads_lanes = self.websocket.enabled && self.routers.is_none();
         let websocket = reads_lanes.then_some(WEBSOCKET);
         let syslog = repeat_n(SYSLOG, self.syslog_workers());
+        let forward = self.forward.is_on().then_some(FORWARD);
         let grpc = repeat_n(GRPC, self.intakes());
-        websocket.into_iter().chain(syslog).chain(grpc).collect()
+        let first = websocket.into_iter().chain(syslog).chain(forward);
+        first.chain(grpc).collect()
     }
 
     /// None if there are no drains.

@@ -22,7 +22,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&error);
-            ExitCode::FAILURE
+            match error {
+                CommandError::Role(fatal) => ExitCode::from(fatal.code()),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

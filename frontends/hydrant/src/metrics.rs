@@ -1,6 +1,8 @@
 //! The state as Prometheus metrics (OpenMetrics text).
 
 mod access;
+pub(crate) mod component;
+mod forward;
 mod spool;
 mod websocket;
 
@@ -86,6 +88,7 @@ impl Collector for StateCollector {
         gateway_metrics(&mut encoder, state)?;
         websocket::encode(&mut encoder, state)?;
         access::encode(&mut encoder, state)?;
+        forward::encode(&mut encoder, state)?;
         counters(
             &mut encoder,
             "hydrant_agent_events_lost",

@@ -1,10 +1,10 @@
 //! The operator's endpoint: /metrics, /health and /drains over plain HTTP, and, if a scraper wants it so, over
 //! mutual TLS.
 
-use crate::config::{OperatorConfig, ScrapeConfig};
+use crate::config::{OperatorConfig, ScrapeConfig, ScrapeNames};
 use crate::drains::Drain;
 use crate::health::Health;
-use crate::metrics::registry;
+use crate::metrics::{component, registry};
 use crate::state::ServerState;
 use http_body_util::Full;
 use hydrant_rpc::tls::{ServerTls, TlsError};
@@ -62,6 +62,7 @@ pub struct Operator {
 struct Endpoint {
     state: ServerState,
     registry: Registry,
+    names: ScrapeNames,
 }
 
 impl Operator {
@@ -76,17 +77,16 @@ impl Operator {
             .enable_all()
             .build()
             .map_err(StartError::Thread)?;
-        let endpoint = Arc::new(Endpoint {
-            registry: registry(state.clone()),
-            state,
-        });
+        let names = config.scrape.as_ref().map(|scrape| scrape.names);
+        let scraped = Arc::new(Endpoint::new(state.clone(), names.unwrap_or_default()));
+        let endpoint = Arc::new(Endpoint::new(state, ScrapeNames::Hydrant));
         let (scrape, secure) = match scrape {
             Some((listener, address, tls)) => (Some((address, tls.clone())), Some((listener, tls))),
             None => (None, None),
         };
         let serving = async move {
             if let Some((listener, tls)) = secure {
-                tokio::spawn(accept(listener, Some(tls), endpoint.clone()));
+                tokio::spawn(accept(listener, Some(tls), scraped));
             }
             accept(plain, None, endpoint).await
         };
@@ -176,6 +176,14 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, endpoint: Arc<Endpo
 }
 
 impl Endpoint {
+    fn new(state: ServerState, names: ScrapeNames) -> Self {
+        Self {
+            registry: registry(state.clone()),
+            state,
+            names,
+        }
+    }
+
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
@@ -192,6 +200,10 @@ impl Endpoint {
     }
 
     fn metrics(&self) -> Response<Full<Bytes>> {
+        if self.names != ScrapeNames::Hydrant {
+            let text = component::text(self.names, &self.state);
+            return typed(StatusCode::OK, component::MEDIA_TYPE, text);
+        }
         let mut body = String::new();
         match encode(&mut body, &self.registry) {
             Ok(()) => typed(

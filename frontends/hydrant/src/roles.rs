@@ -2,9 +2,10 @@
 //! variables and lines on stderr, so that a BOSH job or a test suite can start it in their place.
 //!
 //! A role reads its variables into settings in upstream's units ([`env`], [`doppler`], [`rlp`],
-//! [`gateway`], [`traffic_controller`]), makes a configuration of them (`tables`), and serves it
+//! [`gateway`], [`traffic_controller`], [`agents`]), makes a configuration of them (`tables`), and serves it
 //! (`run`).
 
+pub mod agents;
 pub mod doppler;
 pub mod duration;
 pub mod env;
@@ -33,11 +34,17 @@ pub enum Role {
     Gateway,
     /// Gives WebSocket clients the envelopes of all routers.
     TrafficController,
+    /// Gives Dopplers what this host emits.
+    LoggregatorAgent,
+    /// Gives this host's agents what it emits.
+    ForwarderAgent,
+    /// Gives the agent, as v2, what this host emits over UDP.
+    UdpForwarder,
 }
 
 impl Role {
     /// Upstream's names: of the executable, and of its source folder or BOSH job.
-    pub const NAMES: [(&'static str, Self); 8] = [
+    pub const NAMES: [(&'static str, Self); 14] = [
         ("doppler", Self::Doppler),
         ("router", Self::Doppler),
         ("rlp", Self::ReverseLogProxy),
@@ -46,6 +53,12 @@ impl Role {
         ("reverse_log_proxy_gateway", Self::Gateway),
         ("trafficcontroller", Self::TrafficController),
         ("loggregator_trafficcontroller", Self::TrafficController),
+        ("loggregator-agent", Self::LoggregatorAgent),
+        ("loggregator_agent", Self::LoggregatorAgent),
+        ("forwarder-agent", Self::ForwarderAgent),
+        ("loggr-forwarder-agent", Self::ForwarderAgent),
+        ("udp-forwarder", Self::UdpForwarder),
+        ("loggr-udp-forwarder", Self::UdpForwarder),
     ];
 
     /// The role of that name.
@@ -55,6 +68,14 @@ impl Role {
             .clone()
             .find(|(known, _)| *known == name)
             .map(|(_, role)| *role)
+    }
+
+    /// Whether it is of loggregator-agent-release, where all say who they are before what they were told.
+    pub const fn is_agent(self) -> bool {
+        matches!(
+            self,
+            Self::LoggregatorAgent | Self::ForwarderAgent | Self::UdpForwarder
+        )
     }
 
     /// The role that an executable at `path` takes without being told.
@@ -67,7 +88,8 @@ impl Role {
 #[derive(Debug, thiserror::Error)]
 #[error("{problem}")]
 pub struct Fatal {
-    log: Log,
+    /// None: it is said as it is.
+    log: Option<Log>,
     problem: String,
 }
 
@@ -76,14 +98,33 @@ impl Fatal {
     pub fn new(stamp: Stamp, problem: impl Display) -> Self {
         let problem = problem.to_string();
         Self {
-            log: Log::new(stamp),
+            log: Some(Log::new(stamp)),
             problem,
+        }
+    }
+
+    /// As Go ends where upstream panics.
+    pub fn panic(problem: impl Display) -> Self {
+        Self {
+            log: None,
+            problem: format!("panic: {problem}"),
         }
     }
 
     /// Says it.
     pub fn tell(&self) {
-        self.log.line(self);
+        match self.log {
+            Some(log) => log.line(self),
+            None => log::plain(self),
+        }
+    }
+
+    /// What the process exits with: as Go's do.
+    pub const fn code(&self) -> u8 {
+        match self.log {
+            Some(_) => 1,
+            None => 2,
+        }
     }
 }
 
@@ -125,6 +166,17 @@ mod tests {
         assert_eq!(role(package), Some(Role::TrafficController));
         let job = "loggregator_trafficcontroller";
         assert_eq!(role(job), Some(Role::TrafficController));
+        let agents = [
+            (
+                "loggregator_agent/loggregator-agent",
+                Role::LoggregatorAgent,
+            ),
+            ("forwarder-agent/forwarder-agent", Role::ForwarderAgent),
+            ("udp-forwarder/udp-forwarder", Role::UdpForwarder),
+        ];
+        for (package, agent) in agents {
+            assert_eq!(role(&format!("/var/vcap/packages/{package}")), Some(agent));
+        }
         for other in ["hydrant", "/doppler/hydrant", "doppler2", "", "/"] {
             assert_eq!(role(other), None, "{other}");
         }

@@ -37,6 +37,9 @@ pub enum StartError {
     Syslog(#[from] hydrant_syslog::StartError),
     /// A frontend does not start.
     #[error(transparent)]
+    Forward(#[from] hydrant_forward::StartError),
+    /// A frontend does not start.
+    #[error(transparent)]
     Grpc(#[from] hydrant_grpc::StartError),
     /// The gateway does not start.
     #[error(transparent)]
@@ -195,6 +198,10 @@ impl fmt::Display for Server {
                     session.name
                 )?;
             }
+        }
+        for destination in self.state.forward.iter().flat_map(|it| &it.destinations) {
+            let session = &destination.session;
+            writeln!(f, "{:<34} {}", session.name, session.peer)?;
         }
         writeln!(
             f,

@@ -4,6 +4,7 @@ use crate::agent::LostEvents;
 use hydrant_engine::engine::ShardState;
 use hydrant_feed::routers::Routers;
 use hydrant_feed::session::FrontendState;
+use hydrant_forward::ForwardState;
 use hydrant_gateway::GatewayState;
 use hydrant_grpc::GrpcCounters;
 use hydrant_websocket::WebsocketState;
@@ -23,6 +24,8 @@ pub struct ServerState {
     pub websocket: Option<Arc<WebsocketState>>,
     /// The other hosts that feed us.
     pub routers: Option<Routers>,
+    /// What was sent on to other components.
+    pub forward: Option<Arc<ForwardState>>,
     /// The gateway.
     pub gateway: Option<Arc<GatewayState>>,
     /// Events that the agent was not told.

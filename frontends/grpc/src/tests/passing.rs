@@ -192,3 +192,21 @@ fn a_session_that_ends_is_not_demanded_any_more() {
     });
     rig.stop();
 }
+
+#[test]
+fn an_agent_takes_v2_alone_also_a_batch_by_itself() {
+    let rig = Rig::new(Rules::Agent);
+    block_on(async {
+        let batch = batches("a", 3).remove(0);
+        let sent = taken(&batch).len() as u64;
+        let answer = rig.ingress().await.send(batch).await.unwrap();
+        assert_eq!(answer.into_inner(), Bytes::new());
+        assert_eq!(rig.received(), sent);
+        let v1_in = batch_of(&[v1_log("a").encode_to_vec()]);
+        let refused = rig.ingestor().await.pusher(stream::iter([v1_in])).await;
+        assert_eq!(refused.unwrap_err().code(), tonic::Code::Unimplemented);
+        let refused = rig.read_v2(&logs("", "")).await;
+        assert_eq!(refused.unwrap_err().code(), tonic::Code::Unimplemented);
+    });
+    rig.stop();
+}

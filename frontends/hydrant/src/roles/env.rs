@@ -180,6 +180,11 @@ const TITLES: [&str; 5] = ["FIELD NAME:", "TYPE:", "ENV:", "REQUIRED:", "VALUE:"
 const PADDING: usize = 2;
 
 impl Report {
+    /// A report of nothing, which shows nothing.
+    pub const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     fn add(&mut self, variable: Variable, value: &impl Setting) {
         let value = if variable.reported {
             value.shown()
@@ -204,6 +209,9 @@ impl Report {
 impl Display for Report {
     /// Every line ends with a line feed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
         let widths = [0, 1, 2, 3].map(|column| self.width(column));
         let mut line = |cells: [&str; 5]| {
             for (cell, width) in cells.iter().zip(widths) {
@@ -250,6 +258,28 @@ impl Setting for Vec<String> {
     }
 }
 
+impl Setting for BTreeMap<String, String> {
+    /// Pairs between commas, blanks around them taken off, each with a colon between key and value.
+    fn parse(text: &str) -> Result<Self, String> {
+        let pair = |pair: &str| match pair.trim().split_once(':') {
+            Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+            None => Err(format!(
+                "map[string]string key '{}' is missing a value",
+                pair.trim()
+            )),
+        };
+        text.split(',').map(pair).collect()
+    }
+
+    fn shown(&self) -> String {
+        let pairs: Vec<_> = self
+            .iter()
+            .map(|(key, value)| format!("{key}:{value}"))
+            .collect();
+        format!("map[{}]", pairs.join(" "))
+    }
+}
+
 impl Setting for GoDuration {
     fn parse(text: &str) -> Result<Self, String> {
         text.parse()
@@ -291,6 +321,27 @@ impl Setting for u16 {
 
     fn shown(&self) -> String {
         self.to_string()
+    }
+}
+
+/// A port that upstream reads as any number, and then cannot listen at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntPort(pub u16);
+
+impl Setting for IntPort {
+    fn parse(text: &str) -> Result<Self, String> {
+        let number = i64::parse(text)?;
+        let problem = || {
+            format!(
+                "strconv.ParseInt: parsing {}: value out of range",
+                quoted(text)
+            )
+        };
+        u16::try_from(number).ok().map(Self).ok_or_else(problem)
+    }
+
+    fn shown(&self) -> String {
+        self.0.to_string()
     }
 }
 

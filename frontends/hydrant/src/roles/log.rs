@@ -39,6 +39,13 @@ impl Log {
     }
 }
 
+/// Writes a line that starts with nothing.
+pub(super) fn plain(message: impl Display) {
+    let line = format!("{message}\n");
+    // As above.
+    std::io::stderr().write_all(line.as_bytes()).ok();
+}
+
 impl Stamp {
     fn at(self, now: &Zoned) -> String {
         match self {

@@ -1,5 +1,7 @@
 //! A role from its start to its end, with upstream's lines on stderr.
 
+mod agents;
+
 use super::doppler::DopplerSettings;
 use super::env::{Environment, Report};
 use super::gateway::GatewaySettings;
@@ -27,12 +29,22 @@ use std::time::Duration;
 /// What stands in the way, or what went wrong at the end.
 pub fn run(role: Role, environment: &Environment) -> Result<(), Fatal> {
     let (job, report) = Job::of(role, environment)?;
-    // A report that nobody takes is no reason to stop.
-    std::io::stderr()
-        .write_all(report.to_string().as_bytes())
-        .ok();
     let log = Log::new(job.stamp);
-    job.first_line.iter().for_each(|line| log.line(line));
+    let greet = || job.first_line.iter().for_each(|line| log.line(line));
+    let tell = || {
+        // A report that nobody takes is no reason to stop.
+        std::io::stderr()
+            .write_all(report.to_string().as_bytes())
+            .ok();
+    };
+    if role.is_agent() {
+        greet();
+        tell();
+    } else {
+        tell();
+        greet();
+    }
+    job.notices.iter().for_each(|line| log.line(line));
     // Signals are ours before anything runs, so that none is missed.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1]);
     let signals = signals.map_err(|error| job.fatal("cannot watch for signals", error))?;
@@ -53,6 +65,8 @@ struct Job {
     config: Config,
     first_line: Option<&'static str>,
     last_line: Option<&'static str>,
+    /// What is said before it starts.
+    notices: Vec<String>,
     /// What is said if it does not start.
     refusal: &'static str,
     stop_deadline: Duration,
@@ -69,6 +83,9 @@ impl Job {
             Role::ReverseLogProxy => Self::proxy(environment),
             Role::Gateway => Self::gateway(environment),
             Role::TrafficController => Self::traffic_controller(environment),
+            Role::LoggregatorAgent => Self::loggregator_agent(environment),
+            Role::ForwarderAgent => Self::forwarder_agent(environment),
+            Role::UdpForwarder => Self::udp_forwarder(environment),
         }
     }
 
@@ -85,6 +102,7 @@ impl Job {
             },
             first_line: Some("Startup: Setting up the router server"),
             last_line: None,
+            notices: Vec::new(),
             refusal: "Failed to create router server",
             stop_deadline: STOP_DEADLINE,
         };
@@ -105,6 +123,7 @@ impl Job {
             },
             first_line: None,
             last_line: None,
+            notices: Vec::new(),
             refusal: "failed to serve",
             stop_deadline: PROXY_STOP_DEADLINE,
         };
@@ -123,6 +142,7 @@ impl Job {
             },
             first_line: Some("starting RLP gateway"),
             last_line: Some("stopping RLP gateway"),
+            notices: Vec::new(),
             refusal: "failed to serve HTTPS endpoint",
             stop_deadline: STOP_DEADLINE,
         };
@@ -144,6 +164,7 @@ impl Job {
             },
             first_line: Some("Startup: Setting up the loggregator traffic controller"),
             last_line: Some("Shutting down"),
+            notices: Vec::new(),
             refusal: "failed to serve",
             stop_deadline: STOP_DEADLINE,
         };
@@ -197,16 +218,15 @@ fn started(role: Role, server: &Server) -> Vec<String> {
         Role::ReverseLogProxy => vec![format!("grpc bound to: {grpc}"), pprof],
         Role::Gateway => {
             let http = format!("http bound to: {}", gateway.unwrap_or_default());
-            let scrape = server.scrape_address();
-            let scrape =
-                scrape.map(|address| format!("Metrics endpoint is listening on {address}"));
-            scrape.into_iter().chain([pprof, http]).collect()
+            agents::metrics_line(server).chain([pprof, http]).collect()
         }
         Role::TrafficController => {
             let websocket = server.websocket_address();
             let websocket = websocket.map(|address| format!("ws bound to: {address}"));
             websocket.into_iter().chain([pprof]).collect()
         }
+        Role::LoggregatorAgent => agents::loggregator_agent_started(server),
+        Role::ForwarderAgent | Role::UdpForwarder => agents::forwarder_started(server),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Settings of upstream as tables of our configuration.
 
+mod agents;
 mod traffic_controller;
 
 use super::Fatal;
@@ -7,7 +8,7 @@ use super::doppler::DopplerSettings;
 use super::gateway::{Files, GatewaySettings};
 use super::rlp::RlpSettings;
 use crate::agent::{AgentConfig, INTERVAL_MS_MAX};
-use crate::config::{OperatorConfig, ScrapeConfig};
+use crate::config::{OperatorConfig, ScrapeConfig, ScrapeNames};
 use bytesize::ByteSize;
 use hydrant_access::{AccessConfig, CapiConfig, UaaConfig};
 use hydrant_engine::config::EngineConfig;
@@ -142,6 +143,7 @@ impl GatewaySettings {
         let scrape = ScrapeConfig {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, self.metrics_port)),
             tls: self.metrics_files.tls(),
+            names: ScrapeNames::default(),
         };
         OperatorConfig {
             scrape: Some(scrape),

@@ -7,6 +7,7 @@ use crate::config::{Config, SYSLOG};
 use crate::state::ServerState;
 use hydrant_engine::engine::Engine;
 use hydrant_feed::session::FrontendState;
+use hydrant_forward::{FORWARD, Forward};
 use hydrant_gateway::{Gateway, GatewayConfig};
 use hydrant_grpc::Grpc;
 use hydrant_rpc::tls::Reloader;
@@ -22,6 +23,7 @@ use std::time::Duration;
 pub(super) struct Frontends {
     pub(super) websocket: Option<Websocket>,
     pub(super) syslog: Option<Syslog>,
+    pub(super) forward: Option<Forward>,
     pub(super) grpc: Option<Grpc>,
     pub(super) gateway: Option<Gateway>,
 }
@@ -54,6 +56,10 @@ impl Frontends {
         } else {
             Some(hydrant_syslog::start(&config.syslog, drains, None)?)
         };
+        let forward = workers
+            .next(FORWARD)
+            .map(|(reader, core)| hydrant_forward::start(&config.forward, reader, core));
+        let forward = forward.transpose()?;
         let grpc = match workers.grpc(routing, config) {
             parts if parts.is_empty() => None,
             parts => Some(hydrant_grpc::start(&config.grpc, parts)?),
@@ -61,6 +67,7 @@ impl Frontends {
         Ok(Self {
             websocket,
             syslog,
+            forward,
             grpc,
             gateway,
         })
@@ -74,6 +81,7 @@ impl Frontends {
             websocket: self.websocket.as_ref().map(Websocket::http_state),
             grpc: self.grpc.as_ref().map(Grpc::counters).unwrap_or_default(),
             routers: routing.map(|routing| routing.routers.clone()),
+            forward: self.forward.as_ref().map(Forward::state),
             gateway: self.gateway.as_ref().map(Gateway::state),
             ..ServerState::default()
         }
@@ -82,9 +90,10 @@ impl Frontends {
     /// Every worker's state: those that read lanes in the order of these, then the others.
     fn workers(&self, websocket_reads_lanes: bool) -> Vec<Arc<FrontendState>> {
         let websocket = self.websocket.as_ref().map(Websocket::state);
-        let syslog = self.syslog.as_ref().map(Syslog::states).unwrap_or_default();
+        let forward = self.forward.as_ref().map(Forward::worker);
+        let mut workers = self.syslog.as_ref().map(Syslog::states).unwrap_or_default();
+        workers.extend(forward);
         let grpc = self.grpc.as_ref().map(Grpc::states).unwrap_or_default();
-        let mut workers = syslog;
         let place = if websocket_reads_lanes {
             0
         } else {
@@ -99,6 +108,9 @@ impl Frontends {
     pub(super) fn watch(&self, reloader: &Reloader) {
         if let Some(tls) = self.grpc.as_ref().and_then(Grpc::tls) {
             reloader.watch_server(tls);
+        }
+        if let Some(forward) = &self.forward {
+            forward.watch(reloader);
         }
         if let Some(gateway) = &self.gateway {
             gateway.watch(reloader);
@@ -123,10 +135,11 @@ impl Frontends {
     pub(super) fn join(self, left: impl Fn() -> Duration) -> io::Result<()> {
         let websocket = self.websocket.map_or(Ok(()), |it| it.join(left()));
         let syslog = self.syslog.map_or(Ok(()), |it| it.join(left()));
+        let forward = self.forward.map_or(Ok(()), |it| it.join(left()));
         let grpc = self.grpc.map_or(Ok(()), |it| it.join(left()));
         // Its streams have ended with gRPC's, if it reads ours.
         let gateway = self.gateway.map_or(Ok(()), |it| it.stop(left()));
-        websocket.and(syslog).and(grpc).and(gateway)
+        websocket.and(syslog).and(forward).and(grpc).and(gateway)
     }
 }
 
