@@ -1,0 +1,4 @@
+//! Over real sockets and mutual TLS.
+
+mod rig;
+mod source;
