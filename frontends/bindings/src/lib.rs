@@ -2,7 +2,7 @@
 //!
 //! `drain` reads what a drain's URL asks for, and `binding` is one app's wish to have its envelopes
 //! there. `wire` is the JSON in which bindings travel, `grouping` sorts it by app, and `check` says
-//! what of it can be used. `source` asks a binding cache, for who sends to drains. A module uses only
+//! what of it can be used. `source` asks a binding cache, for who sends to drains, and `cache` is one. A module uses only
 //! those above it in this list.
 
 mod limits;
@@ -25,9 +25,13 @@ pub mod check;
 
 mod service;
 
+mod capi;
+
 mod cache_client;
 
 pub mod source;
+
+pub mod cache;
 
 pub use binding::{Binding, Credentials};
 pub use blacklist::{Blacklist, BlacklistError};

@@ -1,4 +1,5 @@
 //! Over real sockets and mutual TLS.
 
+mod cache;
 mod rig;
 mod source;

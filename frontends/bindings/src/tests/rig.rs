@@ -100,7 +100,7 @@ fn named(name: &str) -> CertificateParams {
 }
 
 /// What a fake says to a path with its query; nothing: it never answers.
-type Answer = dyn Fn(&str) -> Option<(u16, String)> + Send + Sync;
+pub(super) type Answer = dyn Fn(&str) -> Option<(u16, String)> + Send + Sync;
 
 /// A service over mutual TLS.
 pub(super) struct Fake {
