@@ -3,6 +3,7 @@
 mod parse;
 
 use crate::agent::AgentConfig;
+use hydrant_bindings::cache::CacheConfig;
 use hydrant_engine::config::{ConfigError, Cores, EngineConfig, MemoryPlan, available_cores};
 use hydrant_engine::engine::memory_plan;
 use hydrant_feed::routers::RoutersConfig;
@@ -42,6 +43,8 @@ pub struct Config {
     pub websocket: WebsocketConfig,
     /// Syslog drains.
     pub syslog: SyslogConfig,
+    /// Bindings of syslog drains, for agents to ask. Default: none are served.
+    pub binding_cache: Option<CacheConfig>,
     /// Metrics and health.
     pub operator: OperatorConfig,
     /// Metrics to the agent.
@@ -155,6 +158,9 @@ impl Config {
         }
         if let Some(gateway) = &self.gateway {
             gateway.check()?;
+        }
+        if let Some(cache) = &self.binding_cache {
+            cache.check()?;
         }
         self.operator.check()?;
         self.agent.check()?;

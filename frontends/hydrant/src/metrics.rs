@@ -1,6 +1,7 @@
 //! The state as Prometheus metrics (OpenMetrics text).
 
 mod access;
+mod bindings;
 mod websocket;
 
 use crate::agent::{UpstreamCollector, UpstreamMetrics};
@@ -84,6 +85,7 @@ impl Collector for StateCollector {
         gateway_metrics(&mut encoder, state)?;
         websocket::encode(&mut encoder, state)?;
         access::encode(&mut encoder, state)?;
+        bindings::encode(&mut encoder, state)?;
         counters(
             &mut encoder,
             "hydrant_agent_events_lost",

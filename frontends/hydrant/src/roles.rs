@@ -2,9 +2,10 @@
 //! variables and lines on stderr, so that a BOSH job or a test suite can start it in their place.
 //!
 //! A role reads its variables into settings in upstream's units ([`env`], [`doppler`], [`rlp`],
-//! [`gateway`], [`traffic_controller`]), makes a configuration of them (`tables`), and serves it
+//! [`gateway`], [`traffic_controller`], [`binding_cache`]), makes a configuration of them (`tables`), and serves it
 //! (`run`).
 
+pub mod binding_cache;
 pub mod doppler;
 pub mod duration;
 pub mod env;
@@ -33,11 +34,13 @@ pub enum Role {
     Gateway,
     /// Gives WebSocket clients the envelopes of all routers.
     TrafficController,
+    /// Gives syslog agents the bindings of drains.
+    BindingCache,
 }
 
 impl Role {
     /// Upstream's names: of the executable, and of its source folder or BOSH job.
-    pub const NAMES: [(&'static str, Self); 8] = [
+    pub const NAMES: [(&'static str, Self); 11] = [
         ("doppler", Self::Doppler),
         ("router", Self::Doppler),
         ("rlp", Self::ReverseLogProxy),
@@ -46,6 +49,9 @@ impl Role {
         ("reverse_log_proxy_gateway", Self::Gateway),
         ("trafficcontroller", Self::TrafficController),
         ("loggregator_trafficcontroller", Self::TrafficController),
+        ("binding-cache", Self::BindingCache),
+        ("syslog-binding-cache", Self::BindingCache),
+        ("loggr-syslog-binding-cache", Self::BindingCache),
     ];
 
     /// The role of that name.
@@ -125,6 +131,13 @@ mod tests {
         assert_eq!(role(package), Some(Role::TrafficController));
         let job = "loggregator_trafficcontroller";
         assert_eq!(role(job), Some(Role::TrafficController));
+        for name in [
+            "/var/vcap/packages/binding-cache/binding-cache",
+            "syslog-binding-cache",
+            "loggr-syslog-binding-cache",
+        ] {
+            assert_eq!(role(name), Some(Role::BindingCache));
+        }
         for other in ["hydrant", "/doppler/hydrant", "doppler2", "", "/"] {
             assert_eq!(role(other), None, "{other}");
         }

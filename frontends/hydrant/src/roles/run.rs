@@ -1,5 +1,6 @@
 //! A role from its start to its end, with upstream's lines on stderr.
 
+use super::binding_cache::BindingCacheSettings;
 use super::doppler::DopplerSettings;
 use super::env::{Environment, Report};
 use super::gateway::GatewaySettings;
@@ -16,6 +17,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::fmt::Display;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Takes the role until SIGTERM or SIGINT, then delivers what came in. Upstream's router, gateway
@@ -36,7 +38,8 @@ pub fn run(role: Role, environment: &Environment) -> Result<(), Fatal> {
     // Signals are ours before anything runs, so that none is missed.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1]);
     let signals = signals.map_err(|error| job.fatal("cannot watch for signals", error))?;
-    let server = Server::start(&job.config).map_err(|error| job.fatal(job.refusal, error))?;
+    let server = Server::start_with(&job.config, Arc::new(move |line: &str| log.line(line)));
+    let server = server.map_err(|error| job.fatal(job.refusal, error))?;
     let reloader = Reloader::start(move |error| log.line(error))
         .map_err(|error| job.fatal("cannot watch certificates", error))?;
     server.watch(&reloader);
@@ -69,6 +72,7 @@ impl Job {
             Role::ReverseLogProxy => Self::proxy(environment),
             Role::Gateway => Self::gateway(environment),
             Role::TrafficController => Self::traffic_controller(environment),
+            Role::BindingCache => Self::binding_cache(environment),
         }
     }
 
@@ -150,6 +154,25 @@ impl Job {
         Ok((job, report))
     }
 
+    fn binding_cache(environment: &Environment) -> Result<(Self, Report), Fatal> {
+        let (settings, report) = BindingCacheSettings::read(environment)?;
+        let job = Self {
+            stamp: settings.log_stamp,
+            config: Config {
+                engine: settings.engine(),
+                binding_cache: Some(settings.binding_cache()),
+                agent: settings.agent(),
+                operator: settings.operator(),
+                ..nothing()
+            },
+            first_line: Some("starting syslog-binding-cache"),
+            last_line: Some("stopping syslog-binding-cache"),
+            refusal: "failed to serve",
+            stop_deadline: STOP_DEADLINE,
+        };
+        Ok((job, report))
+    }
+
     fn fatal(&self, what: &str, error: impl Display) -> Fatal {
         Fatal::new(self.stamp, format_args!("{what}: {error}"))
     }
@@ -197,10 +220,17 @@ fn started(role: Role, server: &Server) -> Vec<String> {
         Role::ReverseLogProxy => vec![format!("grpc bound to: {grpc}"), pprof],
         Role::Gateway => {
             let http = format!("http bound to: {}", gateway.unwrap_or_default());
-            let scrape = server.scrape_address();
-            let scrape =
-                scrape.map(|address| format!("Metrics endpoint is listening on {address}"));
+            let scrape = scrape_line(server);
             scrape.into_iter().chain([pprof, http]).collect()
+        }
+        Role::BindingCache => {
+            let cache = server.binding_cache_address();
+            let cache = cache.map(|address| format!("binding cache bound to: {address}"));
+            scrape_line(server)
+                .into_iter()
+                .chain([pprof])
+                .chain(cache)
+                .collect()
         }
         Role::TrafficController => {
             let websocket = server.websocket_address();
@@ -208,6 +238,11 @@ fn started(role: Role, server: &Server) -> Vec<String> {
             websocket.into_iter().chain([pprof]).collect()
         }
     }
+}
+
+fn scrape_line(server: &Server) -> Option<String> {
+    let address = server.scrape_address()?;
+    Some(format!("Metrics endpoint is listening on {address}"))
 }
 
 fn until_stopped(mut signals: Signals, server: &Server, reloader: &Reloader, log: Log) {

@@ -1,5 +1,6 @@
 //! Settings of upstream as tables of our configuration.
 
+mod binding_cache;
 mod traffic_controller;
 
 use super::Fatal;

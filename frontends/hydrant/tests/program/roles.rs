@@ -1,6 +1,7 @@
 //! The program in the place of upstream's executables: told by its name and environment alone, and
 //! read by what it says on stderr.
 
+mod binding_cache;
 mod traffic_controller;
 
 use crate::process::{HYDRANT, PATIENCE, file, wait_until};
