@@ -1,14 +1,13 @@
 //! What the binding cache's settings are in our tables.
 
-use super::{any_address, engine_without_listeners, millis, operator};
+use super::{any_address, engine_without_listeners, millis, scraped_operator};
 use crate::agent::AgentConfig;
-use crate::config::{OperatorConfig, ScrapeConfig};
+use crate::config::OperatorConfig;
 use crate::roles::binding_cache::BindingCacheSettings;
 use hydrant_bindings::ServiceConfig;
 use hydrant_bindings::cache::CacheConfig;
 use hydrant_engine::config::EngineConfig;
 use hydrant_rpc::tls::TlsFiles;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// For a page of the Cloud Controller, where upstream waits for as long as it takes.
@@ -54,13 +53,6 @@ impl BindingCacheSettings {
 
     /// What is in the place of upstream's profiler, and metrics for a scraper.
     pub fn operator(&self) -> OperatorConfig {
-        let scrape = ScrapeConfig {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, self.metrics_port)),
-            tls: self.metrics_files.tls(),
-        };
-        OperatorConfig {
-            scrape: Some(scrape),
-            ..operator(self.pprof_port)
-        }
+        scraped_operator(self.pprof_port, self.metrics_port, &self.metrics_files)
     }
 }
