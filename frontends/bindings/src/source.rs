@@ -123,7 +123,7 @@ async fn run(
         state,
         report,
     });
-    shared.set_aggregates(config.aggregate_urls.iter().map(of_url).collect());
+    shared.set_aggregates(config.aggregates().map(of_url).collect());
     let Some(client) = client else {
         return std::future::pending().await;
     };
@@ -138,7 +138,7 @@ async fn run(
     let asks_apps = every(interval + chance(interval), async || apps.refresh().await);
     let interval = Duration::from_millis(config.aggregates_interval_ms);
     let asks_aggregates = async {
-        if config.aggregate_urls.is_empty() {
+        if config.aggregates().next().is_none() {
             every(interval, async || shared.refresh_aggregates(&client).await).await;
         }
     };

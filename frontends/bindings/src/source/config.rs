@@ -19,7 +19,8 @@ pub struct BindingsConfig {
     pub interval_ms: u64,
     /// How often the cache is asked for aggregate drains. Default: 60 000, as upstream.
     pub aggregates_interval_ms: u64,
-    /// Aggregate drains' URLs. If there are any, the cache is not asked for others. Default: none.
+    /// Aggregate drains' URLs; empty ones are none, as upstream. If there are any, the cache is not
+    /// asked for others. Default: none.
     pub aggregate_urls: Vec<Secret>,
     /// Drains that an app may have; of more, the first by URL. Default: 5, as upstream.
     pub per_app_limit: usize,
@@ -55,6 +56,11 @@ const CACHE: ServiceKeys = ServiceKeys {
 const AGGREGATES: &str = "syslog.bindings.aggregate_urls";
 
 impl BindingsConfig {
+    /// The URLs that are some.
+    pub(super) fn aggregates(&self) -> impl Iterator<Item = &Secret> {
+        self.aggregate_urls.iter().filter(|url| !url.is_empty())
+    }
+
     /// Checks the table.
     ///
     /// # Errors
@@ -62,7 +68,7 @@ impl BindingsConfig {
     pub fn check(&self) -> Result<(), ConfigError> {
         match &self.cache {
             Some(cache) => cache.check(&CACHE)?,
-            None if self.aggregate_urls.is_empty() => {
+            None if self.aggregates().next().is_none() => {
                 let problem = format!("is needed where there are no {AGGREGATES}");
                 return Err(ConfigError {
                     key: "syslog.bindings.cache",
@@ -75,7 +81,8 @@ impl BindingsConfig {
         let aggregates_interval = "syslog.bindings.aggregates_interval_ms";
         check_time(aggregates_interval, self.aggregates_interval_ms)?;
         check_time("syslog.bindings.timeout_ms", self.timeout_ms)?;
-        for (index, url) in self.aggregate_urls.iter().enumerate() {
+        let urls = self.aggregate_urls.iter().enumerate();
+        for (index, url) in urls.filter(|(_, url)| !url.is_empty()) {
             if let Err(error) = Drain::parse(url.reveal()) {
                 return problem(AGGREGATES, format!("[{index}]: {error}"));
             }
@@ -105,6 +112,9 @@ mod tests {
         let config = read(&cache);
         config.check().unwrap();
         assert_eq!((config.interval_ms, config.per_app_limit), (60_000, 5));
+        let config = read("aggregate_urls = ['', 'syslog://h:1']");
+        config.check().unwrap();
+        assert_eq!(config.aggregates().count(), 1);
         read("cache = { url = 'http://127.0.0.1:1' }")
             .check()
             .unwrap();
@@ -115,6 +125,11 @@ mod tests {
 
     #[test]
     fn a_wrong_key_is_named() {
+        let error = wrong("aggregate_urls = ['']");
+        assert!(
+            error.starts_with("syslog.bindings.cache: is needed "),
+            "{error}"
+        );
         let error = wrong("");
         assert!(
             error.starts_with("syslog.bindings.cache: is needed "),
