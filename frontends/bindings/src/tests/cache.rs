@@ -196,6 +196,19 @@ fn a_round_that_fails_leaves_what_was_there_and_is_counted() {
 }
 
 #[test]
+fn an_answer_that_is_too_long_is_none() {
+    let rig = Rig::new(|_| Some((200, "[]".repeat(100))));
+    let service = rig.api_authority.service(rig.api.address, API);
+    let ask = |bytes_max| {
+        let service = Service::new(&service, bytes_max, Duration::from_secs(10)).unwrap();
+        block_on(service.get("x")).map_err(|error| error.to_string())
+    };
+    assert_eq!(ask(200).map(|body| body.len()), Ok(200));
+    let error = ask(199).unwrap_err();
+    assert!(error.starts_with("the answer's body: "), "{error}");
+}
+
+#[test]
 fn what_is_invalid_is_not_served_and_told_once() {
     let page = json!([
         bound("syslog://u:hush@10.0.0.1:1?hush", &["a", "b"]),

@@ -29,11 +29,12 @@ use std::time::Duration;
 /// What stands in the way, or what went wrong at the end.
 pub fn run(role: Role, environment: &Environment) -> Result<(), Fatal> {
     let (job, report) = Job::of(role, environment)?;
+    let log = Log::new(job.stamp);
+    job.greeting.iter().for_each(|line| log.line(line));
     // A report that nobody takes is no reason to stop.
     std::io::stderr()
         .write_all(report.to_string().as_bytes())
         .ok();
-    let log = Log::new(job.stamp);
     job.first_line.iter().for_each(|line| log.line(line));
     // Signals are ours before anything runs, so that none is missed.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1]);
@@ -54,6 +55,9 @@ pub fn run(role: Role, environment: &Environment) -> Result<(), Fatal> {
 struct Job {
     stamp: Stamp,
     config: Config,
+    /// Before the report.
+    greeting: Option<&'static str>,
+    /// After the report.
     first_line: Option<&'static str>,
     last_line: Option<&'static str>,
     /// What is said if it does not start.
@@ -87,6 +91,7 @@ impl Job {
                 operator: settings.operator(),
                 ..nothing()
             },
+            greeting: None,
             first_line: Some("Startup: Setting up the router server"),
             last_line: None,
             refusal: "Failed to create router server",
@@ -107,6 +112,7 @@ impl Job {
                 operator: settings.operator(),
                 ..nothing()
             },
+            greeting: None,
             first_line: None,
             last_line: None,
             refusal: "failed to serve",
@@ -125,6 +131,7 @@ impl Job {
                 operator: settings.operator(),
                 ..nothing()
             },
+            greeting: None,
             first_line: Some("starting RLP gateway"),
             last_line: Some("stopping RLP gateway"),
             refusal: "failed to serve HTTPS endpoint",
@@ -146,6 +153,7 @@ impl Job {
                 operator: settings.operator(),
                 ..nothing()
             },
+            greeting: None,
             first_line: Some("Startup: Setting up the loggregator traffic controller"),
             last_line: Some("Shutting down"),
             refusal: "failed to serve",
@@ -165,7 +173,8 @@ impl Job {
                 operator: settings.operator(),
                 ..nothing()
             },
-            first_line: Some("starting syslog-binding-cache"),
+            greeting: Some("starting syslog-binding-cache"),
+            first_line: None,
             last_line: Some("stopping syslog-binding-cache"),
             refusal: "failed to serve",
             stop_deadline: STOP_DEADLINE,

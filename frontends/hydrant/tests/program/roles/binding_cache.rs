@@ -167,6 +167,14 @@ fn bindings_are_served_counted_and_told_as_upstream_does() {
         .env("LOGGREGATOR_AGENT_PORT", agent.grpc.port().to_string());
     let mut running = Running::start_until("cache", &mut command);
     let bound = running.bound("cache");
+    let mut lines = running.said.lines();
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .ends_with("Z starting syslog-binding-cache")
+    );
+    assert!(lines.next().unwrap().starts_with("FIELD NAME: "));
     assert!(bound.ip().is_unspecified());
     let address = SocketAddr::from(([127, 0, 0, 1], bound.port()));
     let [certificate, key, authority] = &files;
