@@ -17,6 +17,7 @@ pub use problem::Problem;
 use crate::binding::Credentials;
 use crate::blacklist::Blacklist;
 use crate::limits::FAILED_HOST_TTL;
+use crate::secret::Secret;
 use crate::wire::{DrainUrl, Grant};
 use problem::Reason;
 use resolve::Resolver;
@@ -173,6 +174,12 @@ impl Checker {
         let look = || known.unwrap_or_else(|| pem::wrong_with(credentials));
         verdict.or_insert_with(look).clone()
     }
+}
+
+/// What is wrong with a drain's URL, if anything is; shows nothing secret of it.
+pub(crate) fn wrong_url(url: &Secret) -> Option<String> {
+    let Rejected { reason, shown } = target::read(url.reveal()).err()?;
+    Some(reason.message(&shown))
 }
 
 /// A round that is under way.

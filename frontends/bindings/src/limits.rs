@@ -13,3 +13,24 @@ pub(crate) const LOOKUPS_DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) const FAILED_HOST_TTL: Duration = Duration::from_secs(120);
 /// Most characters of a URL in a message to an app: its logs are no place for more.
 pub(crate) const SHOWN_CHARS_MAX: usize = 1_000;
+/// For all that the Cloud Controller lists, and for what a cache serves of it: a hundred thousand
+/// bindings with certificates.
+pub(crate) const LIST_BYTES_MAX: usize = 512 << 20;
+/// For a whole request: connecting, asking and the answer. Upstream has no limit.
+pub(crate) const REQUEST_TIMEOUT_MS: u64 = 30_000;
+/// Times in a config are at most a day.
+pub(crate) const TIME_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+/// How soon who has no bindings yet asks again: without them nobody's logs go anywhere.
+pub(crate) const FIRST_RETRY_MAX: Duration = Duration::from_secs(5);
+/// For a page of the Cloud Controller: a thousand bindings with certificate, key and CA are some MiB.
+pub(crate) const PAGE_BYTES_MAX: usize = 64 << 20;
+/// Bindings of a page: more than the Cloud Controller gives at a time.
+pub(crate) const BATCH_SIZE_MAX: u32 = 100_000;
+/// Connections to a binding cache: an agent has one for as long as it asks.
+pub(crate) const CONNECTIONS_MAX: u32 = 4_096;
+/// For the file of aggregate drains, each of which takes some KiB.
+pub(crate) const AGGREGATES_BYTES_MAX: u64 = 64 << 20;
+/// How long something that was told of an app is not told again. Upstream tells it every round.
+pub(crate) const TOLD_TTL: Duration = Duration::from_secs(60);
+/// Things told that are remembered, of some 300 bytes each; those beyond are told every round.
+pub(crate) const TOLD_MAX: usize = 100_000;

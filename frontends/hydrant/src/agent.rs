@@ -1,15 +1,17 @@
 //! Metrics about ourselves, sent to the agent of this host as upstream's components send theirs:
 //! v2 counters as deltas and gauges, every interval, under the same names and tags; and events, as
-//! they happen.
+//! they happen; and logs to apps about what is done for them.
 //!
 //! Upstream opens a stream for each metric; here all share one. An agent that is not there costs
 //! nothing: what it did not get is in the next deltas. Events that it did not get are lost.
 
+mod app_logs;
 mod collector;
 mod emitter;
 mod events;
 mod metrics;
 
+pub use app_logs::{AppLog, AppLogCounts, AppLogQueue, AppLogs, app_logs};
 pub(crate) use collector::UpstreamCollector;
 pub use events::{EventQueue, Events, LostEvents, UpstreamEvent, events};
 pub use metrics::{Tag, UpstreamCounter, UpstreamGauge, UpstreamMetrics, VERSION};
@@ -75,7 +77,7 @@ impl AgentConfig {
         })
     }
 
-    /// Whether anything is to be sent.
+    /// Whether metrics are to be sent.
     pub fn is_on(&self) -> bool {
         !self.address.is_empty() && self.interval_ms > 0
     }
@@ -102,7 +104,8 @@ pub struct Agent {
 
 impl Agent {
     /// Sends what `metrics` gives, every interval, the first time after one; and what is put into
-    /// `events`. None if the configuration says that nothing is sent.
+    /// `events` and `app_logs`. None if the configuration says that nothing is sent: without an
+    /// address, or, if there are no `app_logs`, without an interval.
     ///
     /// # Errors
     /// Names the file that cannot be used, or says what the system said.
@@ -110,8 +113,9 @@ impl Agent {
         config: &AgentConfig,
         metrics: impl Fn() -> UpstreamMetrics + Send + 'static,
         events: EventQueue,
+        app_logs: Option<AppLogQueue>,
     ) -> Result<Option<Self>, StartError> {
-        if !config.is_on() {
+        if config.address.is_empty() || (!config.is_on() && app_logs.is_none()) {
             return Ok(None);
         }
         let load = |files| ClientTls::load(files, &config.server_name);
@@ -127,7 +131,7 @@ impl Agent {
             .build()?;
         thread::Builder::new()
             .name("agent".to_owned())
-            .spawn(move || runtime.block_on(sender.run(metrics, events)))?;
+            .spawn(move || runtime.block_on(sender.run(metrics, events, app_logs)))?;
         Ok(Some(Self { tls, _stop: stop }))
     }
 
@@ -145,11 +149,23 @@ struct Sender {
 }
 
 impl Sender {
-    async fn run(mut self, metrics: impl Fn() -> UpstreamMetrics, events: EventQueue) {
+    async fn run(
+        mut self,
+        metrics: impl Fn() -> UpstreamMetrics,
+        events: EventQueue,
+        app_logs: Option<AppLogQueue>,
+    ) {
         let AgentConfig { source_id, .. } = self.config;
         let client = IngressClient::new(channel(&self.config.address, self.tls.as_ref()));
         // Ends with the runtime.
         tokio::spawn(events::tell(client.clone(), source_id.clone(), events));
+        if let Some(app_logs) = app_logs {
+            tokio::spawn(app_logs::tell(client.clone(), app_logs));
+        }
+        if self.config.interval_ms == 0 {
+            self.stopped.await.ok();
+            return;
+        }
         let mut emitter = Emitter::new(client, source_id);
         let period = Duration::from_millis(self.config.interval_ms);
         let mut ticks = interval_at(Instant::now() + period, period);

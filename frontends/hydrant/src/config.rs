@@ -3,6 +3,7 @@
 mod parse;
 
 use crate::agent::AgentConfig;
+use hydrant_bindings::cache::CacheConfig;
 use hydrant_engine::config::{ConfigError, Cores, EngineConfig, MemoryPlan, available_cores};
 use hydrant_engine::engine::memory_plan;
 use hydrant_feed::routers::RoutersConfig;
@@ -45,6 +46,8 @@ pub struct Config {
     pub syslog: SyslogConfig,
     /// Other components that everything is sent on to.
     pub forward: ForwardConfig,
+    /// Bindings of syslog drains, for agents to ask. Default: none are served.
+    pub binding_cache: Option<CacheConfig>,
     /// Metrics and health.
     pub operator: OperatorConfig,
     /// Metrics to the agent.
@@ -179,6 +182,9 @@ impl Config {
         }
         if let Some(gateway) = &self.gateway {
             gateway.check()?;
+        }
+        if let Some(cache) = &self.binding_cache {
+            cache.check()?;
         }
         self.operator.check()?;
         self.agent.check()?;

@@ -1,6 +1,7 @@
 //! The state as Prometheus metrics (OpenMetrics text).
 
 mod access;
+mod bindings;
 pub(crate) mod component;
 mod forward;
 mod spool;
@@ -89,6 +90,7 @@ impl Collector for StateCollector {
         websocket::encode(&mut encoder, state)?;
         access::encode(&mut encoder, state)?;
         forward::encode(&mut encoder, state)?;
+        bindings::encode(&mut encoder, state)?;
         counters(
             &mut encoder,
             "hydrant_agent_events_lost",

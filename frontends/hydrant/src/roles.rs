@@ -2,10 +2,11 @@
 //! variables and lines on stderr, so that a BOSH job or a test suite can start it in their place.
 //!
 //! A role reads its variables into settings in upstream's units ([`env`], [`doppler`], [`rlp`],
-//! [`gateway`], [`traffic_controller`], [`agents`]), makes a configuration of them (`tables`), and serves it
-//! (`run`).
+//! [`gateway`], [`traffic_controller`], [`agents`], [`binding_cache`]), makes a configuration of them
+//! (`tables`), and serves it (`run`).
 
 pub mod agents;
+pub mod binding_cache;
 pub mod doppler;
 pub mod duration;
 pub mod env;
@@ -40,11 +41,13 @@ pub enum Role {
     ForwarderAgent,
     /// Gives the agent, as v2, what this host emits over UDP.
     UdpForwarder,
+    /// Gives syslog agents the bindings of drains.
+    BindingCache,
 }
 
 impl Role {
     /// Upstream's names: of the executable, and of its source folder or BOSH job.
-    pub const NAMES: [(&'static str, Self); 14] = [
+    pub const NAMES: [(&'static str, Self); 17] = [
         ("doppler", Self::Doppler),
         ("router", Self::Doppler),
         ("rlp", Self::ReverseLogProxy),
@@ -59,6 +62,9 @@ impl Role {
         ("loggr-forwarder-agent", Self::ForwarderAgent),
         ("udp-forwarder", Self::UdpForwarder),
         ("loggr-udp-forwarder", Self::UdpForwarder),
+        ("binding-cache", Self::BindingCache),
+        ("syslog-binding-cache", Self::BindingCache),
+        ("loggr-syslog-binding-cache", Self::BindingCache),
     ];
 
     /// The role of that name.
@@ -68,14 +74,6 @@ impl Role {
             .clone()
             .find(|(known, _)| *known == name)
             .map(|(_, role)| *role)
-    }
-
-    /// Whether it is of loggregator-agent-release, where all say who they are before what they were told.
-    pub const fn is_agent(self) -> bool {
-        matches!(
-            self,
-            Self::LoggregatorAgent | Self::ForwarderAgent | Self::UdpForwarder
-        )
     }
 
     /// The role that an executable at `path` takes without being told.
@@ -173,9 +171,13 @@ mod tests {
             ),
             ("forwarder-agent/forwarder-agent", Role::ForwarderAgent),
             ("udp-forwarder/udp-forwarder", Role::UdpForwarder),
+            ("binding-cache/binding-cache", Role::BindingCache),
         ];
         for (package, agent) in agents {
             assert_eq!(role(&format!("/var/vcap/packages/{package}")), Some(agent));
+        }
+        for name in ["syslog-binding-cache", "loggr-syslog-binding-cache"] {
+            assert_eq!(role(name), Some(Role::BindingCache));
         }
         for other in ["hydrant", "/doppler/hydrant", "doppler2", "", "/"] {
             assert_eq!(role(other), None, "{other}");

@@ -8,7 +8,8 @@ use crate::config::{Config, LoadError, SYSLOG};
 use crate::ledger::Ledger;
 use crate::operator::{self, Operator};
 use crate::state::ServerState;
-use frontends::Frontends;
+use frontends::{Frontends, Told};
+use hydrant_bindings::cache::BindingCache;
 use hydrant_engine::engine::{Engine, StartError as EngineError};
 use hydrant_gateway::Gateway;
 use hydrant_grpc::Grpc;
@@ -17,6 +18,7 @@ use hydrant_websocket::Websocket;
 use std::fmt::{self, Write};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use workers::{Routing, Workers};
 
@@ -44,6 +46,9 @@ pub enum StartError {
     /// The gateway does not start.
     #[error(transparent)]
     Gateway(#[from] hydrant_gateway::StartError),
+    /// The binding cache does not start.
+    #[error(transparent)]
+    BindingCache(#[from] hydrant_bindings::cache::StartError),
     /// A certificate for the routers cannot be used.
     #[error("routers.tls: {0}")]
     RoutersTls(#[from] TlsError),
@@ -56,6 +61,14 @@ pub enum StartError {
     /// No eventfd can be had.
     #[error("cannot make a lane's bell: {0}")]
     Bell(io::Error),
+}
+
+/// Where lines for the operator go while a server runs.
+pub type Report = Arc<dyn Fn(&str) + Send + Sync>;
+
+#[expect(clippy::print_stderr, reason = "the operator reads it")]
+fn tell(line: &str) {
+    eprintln!("hydrant: {line}");
 }
 
 /// A running Hydrant.
@@ -71,25 +84,38 @@ pub struct Server {
 
 impl Server {
     /// Starts everything that the configuration asks for, frontends first, so that nothing that
-    /// comes in finds nobody there.
+    /// comes in finds nobody there. What there is to say while it runs goes to stderr.
     ///
     /// # Errors
     /// Says what stands in the way; nothing listens then.
     pub fn start(config: &Config) -> Result<Self, StartError> {
+        Self::start_with(config, Arc::new(tell))
+    }
+
+    /// As [`start`](Self::start), with another place for what there is to say.
+    ///
+    /// # Errors
+    /// Says what stands in the way; nothing listens then.
+    pub fn start_with(config: &Config, report: Report) -> Result<Self, StartError> {
         config.plan()?;
         let (engine, workers) = Workers::of(config)?;
         let routing = Routing::of(config)?;
         let (events, queue) = agent::events();
         let lost_events = events.lost();
-        let frontends = Frontends::start(config, workers, routing.as_ref(), events)?;
+        let (app_logs, app_log_queue) = agent::app_logs();
+        let app_log_counts = app_logs.counts();
+        let told = Told::new(events, app_logs, report);
+        let frontends = Frontends::start(config, workers, routing.as_ref(), told)?;
         let state = ServerState {
             lost_events,
+            app_logs: app_log_counts,
             ..frontends.state(&engine, routing.as_ref())
         };
         let operator = Operator::start(&config.operator, state.clone())?;
         let counted = state.clone();
         let metrics = move || UpstreamMetrics::of(&counted);
-        let agent = Agent::start(&config.agent, metrics, queue)?;
+        let app_log_queue = config.binding_cache.is_some().then_some(app_log_queue);
+        let agent = Agent::start(&config.agent, metrics, queue, app_log_queue)?;
         Ok(Self {
             engine,
             frontends,
@@ -139,6 +165,12 @@ impl Server {
         self.frontends.gateway.as_ref().map(Gateway::address)
     }
 
+    /// Where bindings are served.
+    pub fn binding_cache_address(&self) -> Option<SocketAddr> {
+        let cache = self.frontends.binding_cache.as_ref();
+        cache.map(BindingCache::address)
+    }
+
     /// Where metrics are served.
     pub fn operator_address(&self) -> SocketAddr {
         self.operator.address()
@@ -180,6 +212,9 @@ impl fmt::Display for Server {
         }
         if let Some(address) = self.gateway_address() {
             writeln!(f, "{:<34} {address}/v2/read", "server-sent events")?;
+        }
+        if let Some(address) = self.binding_cache_address() {
+            writeln!(f, "{:<34} {address}/v2/bindings", "bindings of drains")?;
         }
         if let Some(address) = self.websocket_address() {
             let what = "firehose and app streams";

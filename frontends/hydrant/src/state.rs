@@ -1,6 +1,7 @@
 //! What runs, for whoever watches: counters and registers, never the threads themselves.
 
-use crate::agent::LostEvents;
+use crate::agent::{AppLogCounts, LostEvents};
+use hydrant_bindings::cache::CacheState;
 use hydrant_engine::engine::ShardState;
 use hydrant_feed::routers::Routers;
 use hydrant_feed::session::FrontendState;
@@ -28,6 +29,10 @@ pub struct ServerState {
     pub forward: Option<Arc<ForwardState>>,
     /// The gateway.
     pub gateway: Option<Arc<GatewayState>>,
+    /// The binding cache.
+    pub binding_cache: Option<Arc<CacheState>>,
+    /// What became of logs to apps.
+    pub app_logs: AppLogCounts,
     /// Events that the agent was not told.
     pub lost_events: LostEvents,
 }

@@ -62,7 +62,8 @@ impl Reason {
         *self == Self::Blacklisted
     }
 
-    fn message(&self, url: &str) -> String {
+    /// What is wrong with the drain at `url`.
+    pub(super) fn message(&self, url: &str) -> String {
         match self {
             Self::Unreadable => "Cannot parse syslog drain URL.".to_owned(),
             Self::Scheme(scheme) => format!("Invalid Scheme {scheme} for syslog drain url {url}"),

@@ -29,8 +29,16 @@ impl Ingress for Received {
         Err(Status::unknown("EOF"))
     }
 
-    async fn batch_sender(&self, _: Request<Streaming<Bytes>>) -> Result<Response<Bytes>, Status> {
-        Err(Status::unimplemented("not used"))
+    async fn batch_sender(
+        &self,
+        request: Request<Streaming<Bytes>>,
+    ) -> Result<Response<Bytes>, Status> {
+        let mut messages = request.into_inner();
+        while let Some(message) = messages.message().await? {
+            let batch = v2::EnvelopeBatch::decode(message).unwrap();
+            self.0.lock().unwrap().extend(batch.batch);
+        }
+        Err(Status::unknown("EOF"))
     }
 
     async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, Status> {
@@ -139,7 +147,7 @@ fn start(
     config: &AgentConfig,
     metrics: impl Fn() -> UpstreamMetrics + Send + 'static,
 ) -> Result<Option<Agent>, StartError> {
-    Agent::start(config, metrics, events().1)
+    Agent::start(config, metrics, events().1, None)
 }
 
 fn wait_until(holds: impl Fn() -> bool) {
@@ -239,7 +247,9 @@ fn events_come_at_once_and_each_by_itself() {
         ..config(&fake.address.to_string())
     };
     let (events, queue) = events();
-    let _agent = Agent::start(&config, moving().1, queue).unwrap().unwrap();
+    let _agent = Agent::start(&config, moving().1, queue, None)
+        .unwrap()
+        .unwrap();
     for number in 0..3 {
         events.put(UpstreamEvent {
             title: format!("event {number}"),
@@ -263,9 +273,56 @@ fn events_that_nobody_takes_are_counted() {
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
     let (events, queue) = events();
-    let _agent = Agent::start(&config(&address), moving().1, queue).unwrap();
+    let _agent = Agent::start(&config(&address), moving().1, queue, None).unwrap();
     events.put(UpstreamEvent::slow_consumer("1.2.3.4:5", "", "/firehose/a"));
     wait_until(|| events.lost().count() == 1);
+}
+
+fn app_log(app: &str) -> AppLog {
+    AppLog {
+        app: app.to_owned(),
+        message: "what is wrong".into(),
+    }
+}
+
+#[test]
+fn apps_are_told_though_there_are_no_metrics() {
+    let received = Received::default();
+    let fake = FakeAgent::start("127.0.0.1:0", &received);
+    let config = AgentConfig {
+        interval_ms: 0,
+        ..config(&fake.address.to_string())
+    };
+    let (logs, queue) = app_logs();
+    for _ in 0..250 {
+        logs.put(app_log("app-1"));
+    }
+    let _agent = Agent::start(&config, moving().1, events().1, Some(queue)).unwrap();
+    wait_until(|| logs.counts().told() == 250);
+    assert_eq!((received.count(), logs.counts().lost()), (250, 0));
+    let envelope = received.last(|message| matches!(message, Message::Log(_)));
+    let Some(Message::Log(log)) = &envelope.message else {
+        panic!("{envelope:?}");
+    };
+    assert_eq!(log.payload, "what is wrong");
+    assert_eq!(log.r#type(), v2::log::Type::Err);
+    let source = (envelope.source_id.as_str(), envelope.instance_id.as_str());
+    assert_eq!(source, ("app-1", "0"));
+    assert_eq!(envelope.tags["source_type"], "LGR");
+    assert!(envelope.timestamp > 0 && envelope.deprecated_tags.is_empty());
+}
+
+#[test]
+fn what_apps_are_not_told_is_counted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let (logs, queue) = app_logs();
+    logs.put(app_log("a"));
+    logs.put(app_log("b"));
+    let _agent = Agent::start(&config(&address), moving().1, events().1, Some(queue)).unwrap();
+    wait_until(|| logs.counts().lost() == 2);
+    assert_eq!(logs.counts().told(), 0);
 }
 
 #[test]

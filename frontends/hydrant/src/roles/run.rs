@@ -2,6 +2,7 @@
 
 mod agents;
 
+use super::binding_cache::BindingCacheSettings;
 use super::doppler::DopplerSettings;
 use super::env::{Environment, Report};
 use super::gateway::GatewaySettings;
@@ -18,6 +19,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::fmt::Display;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Takes the role until SIGTERM or SIGINT, then delivers what came in. Upstream's router, gateway
@@ -30,25 +32,18 @@ use std::time::Duration;
 pub fn run(role: Role, environment: &Environment) -> Result<(), Fatal> {
     let (job, report) = Job::of(role, environment)?;
     let log = Log::new(job.stamp);
-    let greet = || job.first_line.iter().for_each(|line| log.line(line));
-    let tell = || {
-        // A report that nobody takes is no reason to stop.
-        std::io::stderr()
-            .write_all(report.to_string().as_bytes())
-            .ok();
-    };
-    if role.is_agent() {
-        greet();
-        tell();
-    } else {
-        tell();
-        greet();
-    }
+    job.greeting.iter().for_each(|line| log.line(line));
+    // A report that nobody takes is no reason to stop.
+    std::io::stderr()
+        .write_all(report.to_string().as_bytes())
+        .ok();
+    job.first_line.iter().for_each(|line| log.line(line));
     job.notices.iter().for_each(|line| log.line(line));
     // Signals are ours before anything runs, so that none is missed.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1]);
     let signals = signals.map_err(|error| job.fatal("cannot watch for signals", error))?;
-    let server = Server::start(&job.config).map_err(|error| job.fatal(job.refusal, error))?;
+    let server = Server::start_with(&job.config, Arc::new(move |line: &str| log.line(line)));
+    let server = server.map_err(|error| job.fatal(job.refusal, error))?;
     let reloader = Reloader::start(move |error| log.line(error))
         .map_err(|error| job.fatal("cannot watch certificates", error))?;
     server.watch(&reloader);
@@ -63,6 +58,9 @@ pub fn run(role: Role, environment: &Environment) -> Result<(), Fatal> {
 struct Job {
     stamp: Stamp,
     config: Config,
+    /// Before the report.
+    greeting: Option<&'static str>,
+    /// After the report.
     first_line: Option<&'static str>,
     last_line: Option<&'static str>,
     /// What is said before it starts.
@@ -86,6 +84,7 @@ impl Job {
             Role::LoggregatorAgent => Self::loggregator_agent(environment),
             Role::ForwarderAgent => Self::forwarder_agent(environment),
             Role::UdpForwarder => Self::udp_forwarder(environment),
+            Role::BindingCache => Self::binding_cache(environment),
         }
     }
 
@@ -100,6 +99,7 @@ impl Job {
                 operator: settings.operator(),
                 ..nothing()
             },
+            greeting: None,
             first_line: Some("Startup: Setting up the router server"),
             last_line: None,
             notices: Vec::new(),
@@ -121,6 +121,7 @@ impl Job {
                 operator: settings.operator(),
                 ..nothing()
             },
+            greeting: None,
             first_line: None,
             last_line: None,
             notices: Vec::new(),
@@ -140,6 +141,7 @@ impl Job {
                 operator: settings.operator(),
                 ..nothing()
             },
+            greeting: None,
             first_line: Some("starting RLP gateway"),
             last_line: Some("stopping RLP gateway"),
             notices: Vec::new(),
@@ -162,8 +164,30 @@ impl Job {
                 operator: settings.operator(),
                 ..nothing()
             },
+            greeting: None,
             first_line: Some("Startup: Setting up the loggregator traffic controller"),
             last_line: Some("Shutting down"),
+            notices: Vec::new(),
+            refusal: "failed to serve",
+            stop_deadline: STOP_DEADLINE,
+        };
+        Ok((job, report))
+    }
+
+    fn binding_cache(environment: &Environment) -> Result<(Self, Report), Fatal> {
+        let (settings, report) = BindingCacheSettings::read(environment)?;
+        let job = Self {
+            stamp: settings.log_stamp,
+            config: Config {
+                engine: settings.engine(),
+                binding_cache: Some(settings.binding_cache()),
+                agent: settings.agent(),
+                operator: settings.operator(),
+                ..nothing()
+            },
+            greeting: Some("starting syslog-binding-cache"),
+            first_line: None,
+            last_line: Some("stopping syslog-binding-cache"),
             notices: Vec::new(),
             refusal: "failed to serve",
             stop_deadline: STOP_DEADLINE,
@@ -218,7 +242,17 @@ fn started(role: Role, server: &Server) -> Vec<String> {
         Role::ReverseLogProxy => vec![format!("grpc bound to: {grpc}"), pprof],
         Role::Gateway => {
             let http = format!("http bound to: {}", gateway.unwrap_or_default());
-            agents::metrics_line(server).chain([pprof, http]).collect()
+            let scrape = scrape_line(server);
+            scrape.into_iter().chain([pprof, http]).collect()
+        }
+        Role::BindingCache => {
+            let cache = server.binding_cache_address();
+            let cache = cache.map(|address| format!("binding cache bound to: {address}"));
+            scrape_line(server)
+                .into_iter()
+                .chain([pprof])
+                .chain(cache)
+                .collect()
         }
         Role::TrafficController => {
             let websocket = server.websocket_address();
@@ -228,6 +262,11 @@ fn started(role: Role, server: &Server) -> Vec<String> {
         Role::LoggregatorAgent => agents::loggregator_agent_started(server),
         Role::ForwarderAgent | Role::UdpForwarder => agents::forwarder_started(server),
     }
+}
+
+fn scrape_line(server: &Server) -> Option<String> {
+    let address = server.scrape_address()?;
+    Some(format!("Metrics endpoint is listening on {address}"))
 }
 
 fn until_stopped(mut signals: Signals, server: &Server, reloader: &Reloader, log: Log) {

@@ -1,6 +1,7 @@
 //! Settings of upstream as tables of our configuration.
 
 mod agents;
+mod binding_cache;
 mod traffic_controller;
 
 use super::Fatal;
@@ -140,15 +141,7 @@ impl GatewaySettings {
 
     /// What is in the place of upstream's profiler, and its metrics for a scraper.
     pub fn operator(&self) -> OperatorConfig {
-        let scrape = ScrapeConfig {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, self.metrics_port)),
-            tls: self.metrics_files.tls(),
-            names: ScrapeNames::default(),
-        };
-        OperatorConfig {
-            scrape: Some(scrape),
-            ..operator(self.pprof_port)
-        }
+        scraped_operator(self.pprof_port, self.metrics_port, &self.metrics_files)
     }
 
     fn access(&self) -> AccessConfig {
@@ -273,6 +266,18 @@ fn operator(port: u16) -> OperatorConfig {
     OperatorConfig {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         ..OperatorConfig::default()
+    }
+}
+
+fn scraped_operator(port: u16, metrics_port: u16, files: &Files) -> OperatorConfig {
+    let scrape = ScrapeConfig {
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, metrics_port)),
+        tls: files.tls(),
+        names: ScrapeNames::default(),
+    };
+    OperatorConfig {
+        scrape: Some(scrape),
+        ..operator(port)
     }
 }
 

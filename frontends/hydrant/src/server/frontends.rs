@@ -1,10 +1,12 @@
 //! The frontends of a server: those that its configuration asks for.
 
-use super::StartError;
 use super::workers::{Routing, Workers};
-use crate::agent::{Events, UpstreamEvent};
+use super::{Report, StartError};
+use crate::agent::{AppLog, AppLogs, Events, UpstreamEvent};
 use crate::config::{Config, SYSLOG};
 use crate::state::ServerState;
+use hydrant_bindings::cache::{self, BindingCache, Hooks};
+use hydrant_bindings::check::Problem;
 use hydrant_engine::engine::Engine;
 use hydrant_feed::session::FrontendState;
 use hydrant_forward::{FORWARD, Forward};
@@ -26,15 +28,16 @@ pub(super) struct Frontends {
     pub(super) forward: Option<Forward>,
     pub(super) grpc: Option<Grpc>,
     pub(super) gateway: Option<Gateway>,
+    pub(super) binding_cache: Option<BindingCache>,
 }
 
 impl Frontends {
-    /// Starts them. `events` is where slow consumers are told of.
+    /// Starts them with what they tell.
     pub(super) fn start(
         config: &Config,
         mut workers: Workers,
         routing: Option<&Routing>,
-        events: Events,
+        told: Told,
     ) -> Result<Self, StartError> {
         let gateway = config.gateway.as_ref().map(hydrant_gateway::start);
         let gateway = gateway.transpose()?;
@@ -45,7 +48,7 @@ impl Frontends {
                 feed,
                 core,
                 log_stream,
-                on_slow: Some(on_slow(events)),
+                on_slow: Some(on_slow(told.events)),
             };
             hydrant_websocket::start(&config.websocket, parts)
         });
@@ -64,12 +67,15 @@ impl Frontends {
             parts if parts.is_empty() => None,
             parts => Some(hydrant_grpc::start(&config.grpc, parts)?),
         };
+        let start_cache = |config| cache::start(config, told.bindings);
+        let binding_cache = config.binding_cache.as_ref().map(start_cache).transpose()?;
         Ok(Self {
             websocket,
             syslog,
             forward,
             grpc,
             gateway,
+            binding_cache,
         })
     }
 
@@ -83,6 +89,7 @@ impl Frontends {
             routers: routing.map(|routing| routing.routers.clone()),
             forward: self.forward.as_ref().map(Forward::state),
             gateway: self.gateway.as_ref().map(Gateway::state),
+            binding_cache: self.binding_cache.as_ref().map(BindingCache::state),
             ..ServerState::default()
         }
     }
@@ -118,6 +125,9 @@ impl Frontends {
         if let Some(websocket) = &self.websocket {
             websocket.watch(reloader);
         }
+        if let Some(cache) = &self.binding_cache {
+            cache.watch(reloader);
+        }
     }
 
     /// Ends what comes in other than by the engine's own shards. To be called before these are
@@ -139,7 +149,34 @@ impl Frontends {
         let grpc = self.grpc.map_or(Ok(()), |it| it.join(left()));
         // Its streams have ended with gRPC's, if it reads ours.
         let gateway = self.gateway.map_or(Ok(()), |it| it.stop(left()));
-        websocket.and(syslog).and(forward).and(grpc).and(gateway)
+        let cache = self.binding_cache.map_or(Ok(()), |it| it.stop(left()));
+        let first = websocket.and(syslog).and(forward);
+        first.and(grpc).and(gateway).and(cache)
+    }
+}
+
+/// What frontends tell besides what they count.
+pub(super) struct Told {
+    /// Slow consumers.
+    events: Events,
+    /// What goes on with bindings.
+    bindings: Hooks,
+}
+
+impl Told {
+    /// Lines go to `report`, what apps are to know to `app_logs`.
+    pub(super) fn new(events: Events, app_logs: AppLogs, report: Report) -> Self {
+        let on_problem = move |problem: &Problem| {
+            let message = problem.message.clone();
+            if let Some(app) = problem.app.clone() {
+                app_logs.put(AppLog { app, message });
+            }
+        };
+        let bindings = Hooks {
+            report,
+            on_problem: Arc::new(on_problem),
+        };
+        Self { events, bindings }
     }
 }
 

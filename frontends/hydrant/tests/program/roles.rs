@@ -2,6 +2,7 @@
 //! read by what it says on stderr.
 
 mod agents;
+mod binding_cache;
 mod traffic_controller;
 
 use crate::process::{HYDRANT, PATIENCE, file, wait_until};

@@ -19,7 +19,8 @@ impl Job {
                 operator: settings.operator(),
                 ..nothing()
             },
-            first_line: Some("starting loggregator-agent"),
+            greeting: Some("starting loggregator-agent"),
+            first_line: None,
             last_line: Some("stopping loggregator-agent"),
             notices: Vec::new(),
             refusal: "failed to serve",
@@ -40,7 +41,8 @@ impl Job {
                 operator: settings.operator(),
                 ..nothing()
             },
-            first_line: Some("starting forwarder-agent"),
+            greeting: Some("starting forwarder-agent"),
+            first_line: None,
             last_line: Some("stopping forwarder-agent"),
             notices: downstream.notices,
             refusal: "failed to serve",
@@ -59,7 +61,8 @@ impl Job {
                 operator: settings.operator(),
                 ..nothing()
             },
-            first_line: Some("starting UDP Forwarder..."),
+            greeting: Some("starting UDP Forwarder..."),
+            first_line: None,
             last_line: Some("closing UDP Forwarder..."),
             notices: Vec::new(),
             refusal: "failed to serve",
