@@ -18,13 +18,6 @@ pub struct Binding {
     pub hostname: String,
 }
 
-/// All bindings that there are at a moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BindingSet {
-    /// Apps' bindings and aggregate drains.
-    pub bindings: Vec<Binding>,
-}
-
 /// What TLS to a drain needs beyond what all drains have, as PEM; each may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Credentials {

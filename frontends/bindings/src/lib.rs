@@ -33,7 +33,7 @@ pub mod source;
 
 pub mod cache;
 
-pub use binding::{Binding, BindingSet, Credentials};
+pub use binding::{Binding, Credentials};
 pub use blacklist::{Blacklist, BlacklistError};
 pub use drain::{Drain, DrainData, DrainError, Framing, Transport};
 pub use grouping::{Grouped, by_app};

@@ -246,12 +246,12 @@ impl Config {
         first.chain(grpc).collect()
     }
 
-    /// None if there are no drains.
+    /// None if there can be no drains.
     fn syslog_workers(&self) -> usize {
-        if self.syslog.drains.is_empty() {
-            0
-        } else {
+        if self.syslog.is_on() {
             self.syslog.workers
+        } else {
+            0
         }
     }
 

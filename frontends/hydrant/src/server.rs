@@ -37,6 +37,9 @@ pub enum StartError {
     /// A frontend does not start.
     #[error(transparent)]
     Syslog(#[from] hydrant_syslog::StartError),
+    /// The source of bindings does not start.
+    #[error(transparent)]
+    Bindings(#[from] hydrant_bindings::source::StartError),
     /// A frontend does not start.
     #[error(transparent)]
     Forward(#[from] hydrant_forward::StartError),

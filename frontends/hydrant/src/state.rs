@@ -2,6 +2,7 @@
 
 use crate::agent::{AppLogCounts, LostEvents};
 use hydrant_bindings::cache::CacheState;
+use hydrant_bindings::source::SourceState;
 use hydrant_engine::engine::ShardState;
 use hydrant_feed::routers::Routers;
 use hydrant_feed::session::FrontendState;
@@ -31,6 +32,8 @@ pub struct ServerState {
     pub gateway: Option<Arc<GatewayState>>,
     /// The binding cache.
     pub binding_cache: Option<Arc<CacheState>>,
+    /// Where drains of bindings come from.
+    pub bindings: Option<Arc<SourceState>>,
     /// What became of logs to apps.
     pub app_logs: AppLogCounts,
     /// Events that the agent was not told.

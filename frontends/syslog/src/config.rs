@@ -6,6 +6,7 @@ use crate::limits::{
     DRAINS_MAX, IDLE_TIMEOUT_S, OUTBOX_BYTES_MAX, OUTBOX_BYTES_MIN, OUTBOXES_BYTES_MAX, WORKERS_MAX,
 };
 use bytesize::ByteSize;
+use hydrant_bindings::source::BindingsConfig;
 use hydrant_bindings::{Binding, Blacklist, Credentials, Drain, Secret};
 use serde::Deserialize;
 use std::fmt;
@@ -35,9 +36,8 @@ pub struct SyslogConfig {
     /// Seconds without a line after which a drain's connection is closed, until there is one again.
     /// Default: 600, as upstream.
     pub idle_timeout_s: u64,
-    /// Ranges of addresses, `first-last`, that no app's drain may have: each address that its name
-    /// has is checked before we connect. Drains of every source may. Default: none.
-    pub blacklist: Blacklist,
+    /// Where bindings come from: drains beside those of the file. Default: nowhere.
+    pub bindings: Option<BindingsConfig>,
     /// TLS to drains.
     pub tls: TlsConfig,
     /// Where lines wait on disk. Default: nowhere.
@@ -100,7 +100,7 @@ impl Default for SyslogConfig {
             outboxes_bytes: ByteSize::mib(512),
             metadata: true,
             idle_timeout_s: IDLE_TIMEOUT_S,
-            blacklist: Blacklist::default(),
+            bindings: None,
             tls: TlsConfig::default(),
             spool: None,
         }
@@ -155,6 +155,10 @@ impl SyslogConfig {
             let problem = format!("{} is not allowed: from 1 to {WORKERS_MAX}", self.workers);
             return Err(ConfigError::new("syslog.workers", problem));
         }
+        if let Some(bindings) = &self.bindings {
+            let checked = bindings.check();
+            checked.map_err(|error| ConfigError::new(error.key, error.problem))?;
+        }
         if self.idle_timeout_s == 0 {
             let problem = "0 is not allowed: at least 1 second";
             return Err(ConfigError::new("syslog.idle_timeout_s", problem));
@@ -174,6 +178,17 @@ impl SyslogConfig {
 }
 
 impl SyslogConfig {
+    /// Whether there are drains, or may be.
+    pub const fn is_on(&self) -> bool {
+        !self.drains.is_empty() || self.bindings.is_some()
+    }
+
+    /// Addresses that no app's drain may have: each that its name has is checked before we connect.
+    pub(crate) fn blacklist(&self) -> Blacklist {
+        let bindings = self.bindings.as_ref();
+        bindings.map_or_else(Blacklist::default, |bindings| bindings.blacklist.clone())
+    }
+
     /// The drains of the file as bindings.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use crate::keeper::{RETIRED, folder_name};
 use crate::link::Place;
 use crate::pump::Pump;
 use crate::session::{Session, SpoolTerms, Spooled};
+use crate::telling::{Tell, Told};
 use crate::wish::Wish;
 use hydrant_bindings::Binding;
 use hydrant_engine::route::Demand;
@@ -46,6 +47,8 @@ pub(crate) struct Drains {
 struct Served {
     session: Rc<Session>,
     pump_key: usize,
+    /// What its app knows; nobody is told of drains of every source.
+    told: Option<Told>,
 }
 
 impl Drains {
@@ -99,7 +102,12 @@ impl Drains {
         let place = Place::new(wish.drain, wish.binding.credentials.clone(), is_checked);
         let delivery = Delivery::new(place, session.clone(), terms.service.clone());
         let number = self.state.open(shown);
-        let served = Served { session, pump_key };
+        let app = wish.binding.app.clone();
+        let served = Served {
+            told: app.map(|app| Told::new(app, session.clone())),
+            session,
+            pump_key,
+        };
         self.tasks.push(spawn_local(serve(
             delivery,
             served.session.clone(),
@@ -135,6 +143,12 @@ impl Drains {
         let none = Demand::none();
         pump.selections()
             .fold(none, |demand, one| one.add_to(demand))
+    }
+
+    /// Tells apps what happened to their drains since they were told last.
+    pub(crate) fn tell(&self, tell: &Tell) {
+        let told = self.served.values().filter_map(|one| one.told.as_ref());
+        told.for_each(|told| told.tell(tell));
     }
 
     /// Has all look again: the phase has changed.

@@ -51,6 +51,8 @@ mod link;
 
 mod delivery;
 
+mod telling;
+
 mod drains;
 
 mod worker;
@@ -59,6 +61,7 @@ mod syslog;
 
 pub use config::{ConfigError, DrainConfig, SpoolConfig, SyslogConfig, TlsConfig};
 pub use format::{Format, FormatLoss};
-pub use syslog::{StartError, Syslog, WorkerParts, start};
+pub use syslog::{Hooks, StartError, Syslog, WorkerParts, start};
+pub use telling::{Notice, Tell};
 pub use view::Views;
 pub use worker::Changes;

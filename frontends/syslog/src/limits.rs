@@ -81,6 +81,9 @@ pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// What a POST of many lines has at least, unless a second passes; upstream's.
 pub const POST_BYTES: usize = 512 * 1024;
 
+/// How often an app may be told of a drain of its own.
+pub const TELL_S: u64 = 60;
+
 /// How long lines are gathered for a POST; upstream's.
 pub const GATHER_MS: u64 = 1_000;
 

@@ -27,6 +27,7 @@ pub(crate) struct Session {
     outbox: RefCell<Batches>,
     wake: Notify,
     is_retired: Cell<bool>,
+    failures: Cell<u64>,
     /// Whether another session waits for our spool.
     is_superseded: Cell<bool>,
     spool: Option<Spooled>,
@@ -43,6 +44,7 @@ impl Session {
             outbox: RefCell::new(outbox),
             wake: Notify::new(),
             is_retired: Cell::new(false),
+            failures: Cell::new(0),
             is_superseded: Cell::new(false),
             spool: None,
             over: Cell::new(false),
@@ -172,11 +174,33 @@ impl Session {
 
     /// Says what went wrong; with what is wrong with the spool, if anything is.
     pub(crate) fn failed(&self, error: impl Into<String>) {
+        self.failures.update(|count| count + 1);
         let problem = self.spool.as_ref().and_then(Spooled::problem);
         self.state.set_error(match problem {
             Some(problem) => format!("{}; {problem}", error.into()),
             None => error.into(),
         });
+    }
+
+    /// How often something went wrong.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.get()
+    }
+
+    /// What last went wrong.
+    pub(crate) fn last_error(&self) -> String {
+        self.state.error()
+    }
+
+    /// Lines lost so far, for whatever reason.
+    pub(crate) fn lost(&self) -> u64 {
+        let losses = SessionCounter::LOSSES.iter();
+        losses.map(|loss| self.state.counters.get(*loss)).sum()
+    }
+
+    /// The drain's URL without what is secret.
+    pub(crate) fn shown_url(&self) -> &str {
+        &self.state.name
     }
 
     /// Makes whoever waits in [`woken`](Self::woken) look again; or the next one who does.

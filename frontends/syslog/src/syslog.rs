@@ -4,6 +4,7 @@ use crate::config::{ConfigError, SyslogConfig};
 use crate::delivery::Patience;
 use crate::keeper::Keeper;
 use crate::limits::{JOIN_GRACE_MS, SPOOL_JOIN_GRACE_MS};
+use crate::telling::Tell;
 use crate::trust;
 use crate::worker::{Changes, Parts, SpoolParts};
 use bytesize::ByteSize;
@@ -44,6 +45,15 @@ pub struct Syslog {
     deadline: watch::Sender<Option<Instant>>,
 }
 
+/// What workers have to do with others.
+#[derive(Clone, Debug, Default)]
+pub struct Hooks {
+    /// Bindings as they come and go. Default: none.
+    pub bindings: Option<Changes>,
+    /// How apps are told of their drains. Default: not at all.
+    pub tell: Option<Tell>,
+}
+
 #[derive(Debug)]
 struct Handle {
     state: Arc<FrontendState>,
@@ -51,22 +61,22 @@ struct Handle {
 }
 
 /// Starts a worker for each of `workers`, and publishes what their drains want: those of the config,
-/// and those of `changes` as they come and go. A drain is served by one worker.
+/// and those of bindings as they come and go. A drain is served by one worker.
 ///
 /// # Errors
 /// `StartError`, naming the key or what the kernel said. Workers that have started end by themselves.
 pub fn start(
     config: &SyslogConfig,
     workers: Vec<WorkerParts>,
-    changes: Option<&Changes>,
+    hooks: &Hooks,
 ) -> Result<Syslog, StartError> {
-    start_with(config, workers, changes, Patience::of(config))
+    start_with(config, workers, hooks, Patience::of(config))
 }
 
 pub(crate) fn start_with(
     config: &SyslogConfig,
     workers: Vec<WorkerParts>,
-    changes: Option<&Changes>,
+    hooks: &Hooks,
     patience: Patience,
 ) -> Result<Syslog, StartError> {
     config.check()?;
@@ -86,7 +96,8 @@ pub(crate) fn start_with(
             state: state.clone(),
             place: (index, worker_count),
             fixed: fixed.clone(),
-            changes: changes.cloned(),
+            changes: hooks.bindings.clone(),
+            tell: hooks.tell.clone(),
             outbox_bytes: in_memory(config.outbox_bytes),
             outboxes_bytes: in_memory(config.outboxes_bytes) / worker_count,
             metadata: config.metadata,
@@ -97,7 +108,7 @@ pub(crate) fn start_with(
             }),
             patience,
             tls: tls.clone(),
-            blacklist: config.blacklist.clone(),
+            blacklist: config.blacklist(),
             deadline: receiver.clone(),
         })?;
         Ok(Handle { state, outcome })

@@ -5,14 +5,16 @@ use crate::delivery::{Patience, Progress, Service};
 use crate::dial::Dialer;
 use crate::drains::{Drains, Terms};
 use crate::keeper::{Keeper, sweep};
-use crate::limits::{CATCH_UP_BYTES_MIN, CATCH_UP_TURNS_MAX};
+use crate::limits::{CATCH_UP_BYTES_MIN, CATCH_UP_TURNS_MAX, TELL_S};
 use crate::link::Connector;
 use crate::pump::Pump;
 use crate::session::SpoolTerms;
+use crate::telling::Tell;
 use crate::trust::{self, Trust};
 use crate::wish::worker_of;
 use futures_util::future::{Either, join_all, select};
-use hydrant_bindings::{Binding, BindingSet, Blacklist};
+use hydrant_bindings::source::BindingSet;
+use hydrant_bindings::{Binding, Blacklist};
 use hydrant_engine::engine::pin_to;
 use hydrant_engine::lanes::LaneReader;
 use hydrant_feed::budget::Budget;
@@ -24,6 +26,7 @@ use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep_until};
@@ -48,6 +51,8 @@ pub(crate) struct Parts {
     pub(crate) patience: Patience,
     pub(crate) tls: trust::Terms,
     pub(crate) blacklist: Blacklist,
+    /// How apps are told of their drains.
+    pub(crate) tell: Option<Tell>,
     pub(crate) deadline: watch::Receiver<Option<Instant>>,
 }
 
@@ -66,6 +71,9 @@ pub(crate) struct Worker {
     place: (usize, usize),
     fixed: Arc<[Binding]>,
     changes: Option<Changes>,
+    tell: Option<Tell>,
+    /// When apps are told next.
+    tell_at: Instant,
     service: Rc<Service>,
     phase: watch::Sender<Phase>,
     deadline: watch::Receiver<Option<Instant>>,
@@ -75,6 +83,7 @@ pub(crate) struct Worker {
 enum Woken {
     Records,
     Bindings,
+    Telling,
     End,
 }
 
@@ -114,6 +123,8 @@ impl Parts {
             place: self.place,
             fixed: self.fixed,
             changes: self.changes,
+            tell: self.tell,
+            tell_at: Instant::now() + Duration::from_secs(TELL_S),
             service,
             phase,
             deadline: self.deadline,
@@ -142,19 +153,36 @@ impl Worker {
             match self.woken().await {
                 Woken::Records => self.read().await,
                 Woken::Bindings => self.follow_bindings(),
+                Woken::Telling => self.tell(),
                 Woken::End => return self.flush().await,
             }
         }
     }
 
+    /// What is rare goes first: there may be records at any time.
     async fn woken(&mut self) -> Woken {
+        if self.changes.as_ref().is_some_and(has_changed) {
+            return Woken::Bindings;
+        }
+        if self.tell.is_some() && Instant::now() >= self.tell_at {
+            return Woken::Telling;
+        }
         let records = pin!(self.lanes.wait());
         let bindings = pin!(changed(self.changes.as_mut()));
-        match select(records, bindings).await {
+        let telling = pin!(passed_at(self.tell.as_ref().map(|_| self.tell_at)));
+        match select(records, select(bindings, telling)).await {
             Either::Left((true, _)) => Woken::Records,
             Either::Left((false, _)) => Woken::End,
-            Either::Right(_) => Woken::Bindings,
+            Either::Right((Either::Left(_), _)) => Woken::Bindings,
+            Either::Right((Either::Right(_), _)) => Woken::Telling,
         }
+    }
+
+    fn tell(&mut self) {
+        if let Some(tell) = &self.tell {
+            self.drains.tell(tell);
+        }
+        self.tell_at = Instant::now() + Duration::from_secs(TELL_S);
     }
 
     async fn read(&mut self) {
@@ -225,6 +253,19 @@ async fn ended(tasks: Vec<JoinHandle<()>>) -> io::Result<()> {
     let outcomes = join_all(tasks).await;
     let outcomes = outcomes.into_iter().collect::<Result<(), _>>();
     outcomes.map_err(io::Error::other)
+}
+
+/// Whether there is a change that nobody has looked at.
+fn has_changed(changes: &Changes) -> bool {
+    changes.has_changed().unwrap_or(false)
+}
+
+/// Waits until then; for ever if there is no such time.
+async fn passed_at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => pending().await,
+    }
 }
 
 /// Waits for a change; for ever if nobody is left to make one.

@@ -7,13 +7,14 @@ use crate::config::{Config, SYSLOG};
 use crate::state::ServerState;
 use hydrant_bindings::cache::{self, BindingCache, Hooks};
 use hydrant_bindings::check::Problem;
+use hydrant_bindings::source::{self, Source};
 use hydrant_engine::engine::Engine;
 use hydrant_feed::session::FrontendState;
 use hydrant_forward::{FORWARD, Forward};
 use hydrant_gateway::{Gateway, GatewayConfig};
 use hydrant_grpc::Grpc;
 use hydrant_rpc::tls::Reloader;
-use hydrant_syslog::Syslog;
+use hydrant_syslog::{Syslog, Tell};
 use hydrant_websocket::{OnSlow, Parts, Websocket};
 use std::io;
 use std::iter::from_fn;
@@ -29,6 +30,8 @@ pub(super) struct Frontends {
     pub(super) grpc: Option<Grpc>,
     pub(super) gateway: Option<Gateway>,
     pub(super) binding_cache: Option<BindingCache>,
+    /// Where drains of bindings come from.
+    pub(super) source: Option<Source>,
 }
 
 impl Frontends {
@@ -53,11 +56,19 @@ impl Frontends {
             hydrant_websocket::start(&config.websocket, parts)
         });
         let websocket = websocket.transpose()?;
+        let report = told.bindings.report.clone();
+        let start_source = |config| source::start(config, move |line| report(line));
+        let source = config.syslog.bindings.as_ref().map(start_source);
+        let source = source.transpose()?;
         let drains = from_fn(|| workers.next(SYSLOG)).collect::<Vec<_>>();
         let syslog = if drains.is_empty() {
             None
         } else {
-            Some(hydrant_syslog::start(&config.syslog, drains, None)?)
+            let hooks = hydrant_syslog::Hooks {
+                bindings: source.as_ref().map(Source::bindings),
+                tell: Some(told.drains),
+            };
+            Some(hydrant_syslog::start(&config.syslog, drains, &hooks)?)
         };
         let forward = workers
             .next(FORWARD)
@@ -76,6 +87,7 @@ impl Frontends {
             grpc,
             gateway,
             binding_cache,
+            source,
         })
     }
 
@@ -90,6 +102,7 @@ impl Frontends {
             forward: self.forward.as_ref().map(Forward::state),
             gateway: self.gateway.as_ref().map(Gateway::state),
             binding_cache: self.binding_cache.as_ref().map(BindingCache::state),
+            bindings: self.source.as_ref().map(Source::state),
             ..ServerState::default()
         }
     }
@@ -161,11 +174,19 @@ pub(super) struct Told {
     events: Events,
     /// What goes on with bindings.
     bindings: Hooks,
+    /// What happens to apps' drains.
+    drains: Tell,
 }
 
 impl Told {
     /// Lines go to `report`, what apps are to know to `app_logs`.
     pub(super) fn new(events: Events, app_logs: AppLogs, report: Report) -> Self {
+        let logs = app_logs.clone();
+        let drains = Tell::new(move |notice| {
+            let message = notice.message.into();
+            let app = notice.app;
+            logs.put(AppLog { app, message });
+        });
         let on_problem = move |problem: &Problem| {
             let message = problem.message.clone();
             if let Some(app) = problem.app.clone() {
@@ -176,7 +197,11 @@ impl Told {
             report,
             on_problem: Arc::new(on_problem),
         };
-        Self { events, bindings }
+        Self {
+            events,
+            bindings,
+            drains,
+        }
     }
 }
 

@@ -53,11 +53,15 @@ impl Rig {
     }
 
     fn of(config: &SyslogConfig, changes: Option<&Changes>, patience: Patience) -> Self {
+        let hooks = Hooks {
+            bindings: changes.cloned(),
+            tell: None,
+        };
         let mut readers = [LaneReader::new().unwrap()];
         let shard = connect(&mut readers, LANE_BYTES);
         let [reader] = readers;
         let cells = [reader.demand()];
-        let syslog = start_with(config, vec![(reader, None)], changes, patience).unwrap();
+        let syslog = start_with(config, vec![(reader, None)], &hooks, patience).unwrap();
         Self {
             shard,
             routes: Routes::new(&cells),
@@ -536,7 +540,7 @@ fn a_worker_that_cannot_start_says_why() {
             ..Default::default()
         };
         let workers = vec![(LaneReader::new().unwrap(), core)];
-        start(&config, workers, None).map(|syslog| syslog.states()[0].core)
+        start(&config, workers, &Hooks::default()).map(|syslog| syslog.states()[0].core)
     };
     let error = try_start("syslog://h", None).unwrap_err().to_string();
     assert!(error.starts_with("syslog.drains[0].url: "), "{error}");
@@ -555,7 +559,7 @@ fn a_drains_app_is_demanded_by_its_hash() {
     };
     let reader = LaneReader::new().unwrap();
     let demand = reader.demand();
-    let syslog = start(&config, vec![(reader, None)], None).unwrap();
+    let syslog = start(&config, vec![(reader, None)], &Hooks::default()).unwrap();
     let timers = hydrant_engine::record::KindSet::of(&[hydrant_engine::record::Kind::Timer]);
     let expected = Demand::none().with_source(source_hash(b"a"), timers);
     assert_eq!(*demand.current(), expected);

@@ -1,7 +1,8 @@
 //! Drains of bindings, which come and go.
 
 use super::*;
-use hydrant_bindings::{Binding, BindingSet, Credentials};
+use hydrant_bindings::source::{BindingSet, BindingsConfig};
+use hydrant_bindings::{Binding, Credentials};
 
 pub(super) fn binding(url: &str, app: Option<&str>) -> Binding {
     Binding {
@@ -80,7 +81,11 @@ fn an_apps_drain_may_not_have_every_address() {
     let (listener, address) = listen();
     let accepted = in_background(move || receive(listener)());
     let config = SyslogConfig {
-        blacklist: "127.0.0.0-127.255.255.255".parse().unwrap(),
+        bindings: Some(BindingsConfig {
+            aggregate_urls: vec!["syslog://unused.example:1".into()],
+            blacklist: "127.0.0.0-127.255.255.255".parse().unwrap(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let of_name = binding(&format!("syslog://localhost:{}", address.port()), Some("a"));
@@ -161,9 +166,13 @@ fn workers_share_the_drains() {
         workers: 2,
         ..Default::default()
     };
+    let hooks = Hooks {
+        bindings: Some(changes),
+        tell: None,
+    };
     let workers = readers.map(|reader| (reader, None)).into();
     let patience = Patience::default();
-    let syslog = start_with(&config, workers, Some(&changes), patience).unwrap();
+    let syslog = start_with(&config, workers, &hooks, patience).unwrap();
     let states = syslog.states();
     let mut rig = Rig {
         shard,

@@ -389,7 +389,7 @@ fn lines_of_a_drain_that_never_comes_back_are_kept_for_their_time_and_counted() 
 fn a_directory_that_cannot_be_had_is_said_at_the_start() {
     let directory = Directory::new("taken");
     let rig = Rig::spooling(&directory.config(&[]));
-    let again = start(&directory.config(&[]), Vec::new(), None);
+    let again = start(&directory.config(&[]), Vec::new(), &Hooks::default());
     let error = again.unwrap_err().to_string();
     assert!(error.starts_with("syslog.spool.directory: "), "{error}");
     assert!(error.ends_with("another process has it"), "{error}");
