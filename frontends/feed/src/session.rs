@@ -41,6 +41,8 @@ pub struct SessionState {
     pub name: String,
     /// Where it is, as `address:port`. Cut to 200 characters too.
     pub peer: String,
+    /// Whether it takes one app's alone.
+    pub is_of_app: bool,
     /// What it counted.
     pub counters: SessionCounters,
     /// What of it waits on disk.
@@ -55,11 +57,19 @@ impl SessionState {
         Self {
             name: cut(name),
             peer: cut(peer),
+            is_of_app: false,
             counters: SessionCounters::default(),
             spool: SpoolGauge::default(),
             note: Mutex::default(),
             error: Mutex::default(),
         }
+    }
+
+    /// The same, taking one app's alone or not.
+    #[must_use]
+    pub fn of_app(mut self, is_of_app: bool) -> Self {
+        self.is_of_app = is_of_app;
+        self
     }
 
     /// Says how it stands, in a few words: `connected`, the last error.

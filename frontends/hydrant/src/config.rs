@@ -101,6 +101,8 @@ pub enum ScrapeNames {
     ForwarderAgent,
     /// Those of upstream's UDP forwarder.
     UdpForwarder,
+    /// Those of upstream's syslog agent.
+    SyslogAgent,
 }
 
 impl Default for OperatorConfig {

@@ -41,13 +41,15 @@ pub enum Role {
     ForwarderAgent,
     /// Gives the agent, as v2, what this host emits over UDP.
     UdpForwarder,
+    /// Gives drains what this host's apps log.
+    SyslogAgent,
     /// Gives syslog agents the bindings of drains.
     BindingCache,
 }
 
 impl Role {
     /// Upstream's names: of the executable, and of its source folder or BOSH job.
-    pub const NAMES: [(&'static str, Self); 17] = [
+    pub const NAMES: [(&'static str, Self); 19] = [
         ("doppler", Self::Doppler),
         ("router", Self::Doppler),
         ("rlp", Self::ReverseLogProxy),
@@ -62,6 +64,8 @@ impl Role {
         ("loggr-forwarder-agent", Self::ForwarderAgent),
         ("udp-forwarder", Self::UdpForwarder),
         ("loggr-udp-forwarder", Self::UdpForwarder),
+        ("syslog-agent", Self::SyslogAgent),
+        ("loggr-syslog-agent", Self::SyslogAgent),
         ("binding-cache", Self::BindingCache),
         ("syslog-binding-cache", Self::BindingCache),
         ("loggr-syslog-binding-cache", Self::BindingCache),
@@ -171,6 +175,7 @@ mod tests {
             ),
             ("forwarder-agent/forwarder-agent", Role::ForwarderAgent),
             ("udp-forwarder/udp-forwarder", Role::UdpForwarder),
+            ("syslog-agent/syslog-agent", Role::SyslogAgent),
             ("binding-cache/binding-cache", Role::BindingCache),
         ];
         for (package, agent) in agents {

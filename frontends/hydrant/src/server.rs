@@ -117,7 +117,8 @@ impl Server {
         let operator = Operator::start(&config.operator, state.clone())?;
         let counted = state.clone();
         let metrics = move || UpstreamMetrics::of(&counted);
-        let app_log_queue = config.binding_cache.is_some().then_some(app_log_queue);
+        let has_app_logs = config.binding_cache.is_some() || config.syslog.is_on();
+        let app_log_queue = has_app_logs.then_some(app_log_queue);
         let agent = Agent::start(&config.agent, metrics, queue, app_log_queue)?;
         Ok(Self {
             engine,

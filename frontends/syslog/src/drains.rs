@@ -92,7 +92,7 @@ impl Drains {
 
     fn add(&mut self, wish: Wish, pump: &mut Pump) {
         let shown = SessionState::new(wish.drain.redacted().to_owned(), wish.peer());
-        let shown = Arc::new(shown);
+        let shown = Arc::new(shown.of_app(wish.binding.app.is_some()));
         let session = self.session(shown.clone(), &wish);
         let terms = &self.terms;
         let format = wish.format(terms.metadata);

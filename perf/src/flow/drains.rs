@@ -7,11 +7,6 @@ use std::fmt::{self, Write};
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-/// What the outboxes of all apps' drains may hold together, so that a default server has room for
-/// them; no more than 8 MiB each.
-const OUTBOXES_BYTES: usize = 768 << 20;
-const OUTBOX_BYTES_MAX: usize = 8 << 20;
-
 /// What becomes of a drain's lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -85,8 +80,6 @@ impl Drains {
             let address = self.address(Health::Healthy);
             return writeln!(text, "[[drains]]\nurl = \"syslog://{address}\"");
         }
-        let outbox_bytes = (OUTBOXES_BYTES / self.apps).min(OUTBOX_BYTES_MAX);
-        writeln!(text, "outbox_bytes = \"{outbox_bytes} B\"")?;
         (0..self.apps).try_for_each(|app| {
             let (address, guid) = (self.address(self.health(app)), app_guid(app));
             writeln!(

@@ -4,6 +4,8 @@
 //! `dropped` and `egress_expired_total` are everything that we lost there by any name; upstream's are
 //! what its rings lost.
 
+mod syslog;
+
 use crate::config::ScrapeNames;
 use crate::state::ServerState;
 use hydrant_engine::counters::{Counter, LaneCounter};
@@ -24,6 +26,7 @@ pub(crate) fn text(names: ScrapeNames, state: &ServerState) -> String {
         ScrapeNames::LoggregatorAgent => seen.loggregator_agent(),
         ScrapeNames::ForwarderAgent => seen.forwarder_agent(),
         ScrapeNames::UdpForwarder => seen.udp_forwarder(),
+        ScrapeNames::SyslogAgent => seen.syslog_agent(),
     };
     families.push(handler_errors());
     families.sort_by_key(|family| family.name);
@@ -124,7 +127,7 @@ fn handler_errors() -> Family {
         .with(&[("cause", "gathering")], 0)
 }
 
-struct Seen<'s> {
+pub(super) struct Seen<'s> {
     state: &'s ServerState,
 }
 
@@ -134,7 +137,7 @@ impl Seen<'_> {
         let mut ingress = Family::counter("ingress", INGRESS_HELP).with(&[NEW], self.decoded());
         let mut egress = Family::counter("egress", "Envelopes sent.").with(&[NEW], delivered(&v2));
         let mut dropped = Family::counter("dropped", DROPPED_HELP)
-            .with(&[INGRESS, NEW], self.lost_of_grpc())
+            .with(&[INGRESS, NEW], self.lost_of_grpc(FORWARD))
             .with(&[EGRESS, NEW], lost(&v2));
         let help = "Bytes of an envelope that was sent, on average over the last minute.";
         let mut average = Family::gauge("average_envelopes", help).with_mean(
@@ -175,7 +178,7 @@ impl Seen<'_> {
         vec![
             Family::counter("ingress", INGRESS_HELP).with(&[], self.decoded()),
             Family::counter("origin_mappings", MAPPINGS_HELP).with(&[], self.mappings()),
-            Family::counter("dropped", DROPPED_HELP).with(&[INGRESS], self.lost_of_grpc()),
+            Family::counter("dropped", DROPPED_HELP).with(&[INGRESS], self.lost_of_grpc(FORWARD)),
             expired,
         ]
     }
@@ -221,20 +224,22 @@ impl Seen<'_> {
     }
 
     fn lost_of_udp(&self) -> u64 {
-        self.lost_before_the_frontend(self.shards().0)
+        self.lost_before(FORWARD, self.shards().0)
     }
 
-    fn lost_of_grpc(&self) -> u64 {
-        self.lost_before_the_frontend(self.shards().1)
+    fn lost_of_grpc(&self, frontend: &str) -> u64 {
+        self.lost_before(frontend, self.shards().1)
     }
 
-    fn lost_before_the_frontend(&self, shards: &[ShardState]) -> u64 {
-        let mut frontends = self.state.frontends.iter();
-        let lane = frontends.position(|worker| worker.frontend == FORWARD);
+    /// What was lost before the workers of this frontend had it.
+    fn lost_before(&self, frontend: &str, shards: &[ShardState]) -> u64 {
+        let frontends = self.state.frontends.iter().enumerate();
+        let lanes = frontends.filter(|(_, worker)| worker.frontend == frontend);
+        let lanes: Vec<_> = lanes.map(|(at, _)| at).collect();
         let lost = |shard: &ShardState| {
-            let lane = lane.and_then(|at| shard.lanes.get(at));
-            let full = lane.map_or(0, |lane| lane.counters.get(LaneCounter::Full));
-            shard.counters.malformed() + full
+            let lanes = lanes.iter().filter_map(|at| shard.lanes.get(*at));
+            let full = lanes.map(|lane| lane.counters.get(LaneCounter::Full));
+            shard.counters.malformed() + full.sum::<u64>()
         };
         shards.iter().map(lost).sum()
     }
@@ -292,6 +297,20 @@ mod tests {
             handler,
         ];
         assert_eq!(names(ScrapeNames::ForwarderAgent), forwarder);
+        let syslog = [
+            "active_drains gauge",
+            "aggregate_drains gauge",
+            "binding_refresh_count counter",
+            "drains gauge",
+            "dropped counter",
+            "egress counter",
+            "ingress counter",
+            "latency_for_last_binding_refresh gauge",
+            "messages_dropped_per_drain counter",
+            "origin_mappings counter",
+            handler,
+        ];
+        assert_eq!(names(ScrapeNames::SyslogAgent), syslog);
         let udp = ["dropped counter", "ingress counter", handler];
         assert_eq!(names(ScrapeNames::UdpForwarder), udp);
     }

@@ -5,10 +5,12 @@ mod downstream;
 mod forwarder;
 mod loggregator;
 mod metrics_server;
+mod syslog;
 mod udp;
 
 pub use downstream::{Downstream, DownstreamError};
 pub use forwarder::ForwarderSettings;
 pub use loggregator::LoggregatorSettings;
 pub use metrics_server::MetricsServer;
+pub use syslog::{Cache, SyslogSettings};
 pub use udp::UdpSettings;

@@ -84,6 +84,7 @@ impl Job {
             Role::LoggregatorAgent => Self::loggregator_agent(environment),
             Role::ForwarderAgent => Self::forwarder_agent(environment),
             Role::UdpForwarder => Self::udp_forwarder(environment),
+            Role::SyslogAgent => Self::syslog_agent(environment),
             Role::BindingCache => Self::binding_cache(environment),
         }
     }
@@ -260,7 +261,9 @@ fn started(role: Role, server: &Server) -> Vec<String> {
             websocket.into_iter().chain([pprof]).collect()
         }
         Role::LoggregatorAgent => agents::loggregator_agent_started(server),
-        Role::ForwarderAgent | Role::UdpForwarder => agents::forwarder_started(server),
+        Role::ForwarderAgent | Role::UdpForwarder | Role::SyslogAgent => {
+            agents::forwarder_started(server)
+        }
     }
 }
 

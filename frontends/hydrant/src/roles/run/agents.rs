@@ -3,7 +3,7 @@
 use super::{Job, STOP_DEADLINE, nothing};
 use crate::config::Config;
 use crate::roles::Fatal;
-use crate::roles::agents::{ForwarderSettings, LoggregatorSettings, UdpSettings};
+use crate::roles::agents::{ForwarderSettings, LoggregatorSettings, SyslogSettings, UdpSettings};
 use crate::roles::env::{Environment, Report};
 use crate::server::Server;
 
@@ -72,6 +72,30 @@ impl Job {
     }
 }
 
+impl Job {
+    pub(super) fn syslog_agent(environment: &Environment) -> Result<(Self, Report), Fatal> {
+        let (settings, report) = SyslogSettings::read(environment)?;
+        let job = Self {
+            stamp: settings.log_stamp,
+            config: Config {
+                engine: settings.engine(),
+                grpc: settings.grpc(),
+                syslog: settings.syslog(),
+                agent: settings.agent(),
+                operator: settings.operator(),
+                ..nothing()
+            },
+            greeting: Some("starting syslog-agent"),
+            first_line: None,
+            last_line: Some("stopping syslog-agent"),
+            notices: Vec::new(),
+            refusal: "failed to serve",
+            stop_deadline: STOP_DEADLINE,
+        };
+        Ok((job, report))
+    }
+}
+
 /// The agent that sends to Dopplers.
 pub(super) fn loggregator_agent_started(server: &Server) -> Vec<String> {
     let metrics = server.scrape_address();
@@ -96,7 +120,7 @@ pub(super) fn loggregator_agent_started(server: &Server) -> Vec<String> {
         .collect()
 }
 
-/// The two others: what they listen to.
+/// The others: what they listen to.
 pub(super) fn forwarder_started(server: &Server) -> Vec<String> {
     let udp = server.engine().udp_addresses().iter();
     let udp = udp.map(|address| format!("udp bound to: {address}"));

@@ -1,15 +1,19 @@
 //! The agents' settings as tables of our configuration.
 
-use super::{as_client, engine_without_listeners, operator};
+use super::{as_client, engine_without_listeners, millis, operator};
+use crate::agent::AgentConfig;
 use crate::config::{OperatorConfig, ScrapeConfig, ScrapeNames};
 use crate::roles::agents::{
-    Downstream, ForwarderSettings, LoggregatorSettings, MetricsServer, UdpSettings,
+    Downstream, ForwarderSettings, LoggregatorSettings, MetricsServer, SyslogSettings, UdpSettings,
 };
+use hydrant_bindings::source::BindingsConfig;
+use hydrant_bindings::{Drain, ServiceConfig};
 use hydrant_engine::config::{Cores, EngineConfig, UdpConfig, available_cores};
 use hydrant_engine::record::Version;
 use hydrant_forward::{DestinationConfig, ForwardConfig, Protocol, Takes, V1Tags};
 use hydrant_grpc::{GrpcConfig, Rules};
 use hydrant_rpc::tls::TlsFiles;
+use hydrant_syslog::{SyslogConfig, TlsConfig as DrainTls};
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// Of each generation, as upstream.
@@ -118,6 +122,67 @@ impl UdpSettings {
     /// Metrics.
     pub fn operator(&self) -> OperatorConfig {
         self.metrics.operator(ScrapeNames::UdpForwarder)
+    }
+}
+
+impl SyslogSettings {
+    /// The engine: nothing listens but gRPC.
+    pub fn engine(&self) -> EngineConfig {
+        engine_without_listeners()
+    }
+
+    /// Senders.
+    pub fn grpc(&self) -> GrpcConfig {
+        senders(loopback(self.port), &self.tls)
+    }
+
+    /// Drains of the cache, and aggregate drains; those whose URLs cannot be used are left out, as
+    /// upstream leaves them out. None of either is no drain, where upstream dies.
+    pub fn syslog(&self) -> SyslogConfig {
+        let cache = self.cache.as_ref().map(|cache| ServiceConfig {
+            url: cache.url.clone(),
+            tls: Some(cache.files.tls()),
+            server_name: cache.name.clone(),
+        });
+        let aggregates = self.aggregate_urls.iter();
+        let aggregates = aggregates.filter(|url| Drain::parse(url.reveal()).is_ok());
+        let bindings = BindingsConfig {
+            cache,
+            interval_ms: millis(self.interval),
+            aggregates_interval_ms: millis(self.aggregates_interval),
+            aggregate_urls: aggregates.cloned().collect(),
+            per_app_limit: self.per_app_limit,
+            blacklist: self.blacklist.clone(),
+            warn_on_invalid: self.warn_on_invalid,
+            ..BindingsConfig::default()
+        };
+        let has_some = bindings.cache.is_some() || !bindings.aggregate_urls.is_empty();
+        SyslogConfig {
+            bindings: Some(bindings).filter(|_| has_some),
+            metadata: self.metadata,
+            idle_timeout_s: self.idle_timeout.as_secs().max(1),
+            tls: DrainTls {
+                ca_file: self.trusted_ca.clone(),
+                cipher_suites: self.drain_suites.clone(),
+                insecure_skip_verify: self.skip_verify,
+            },
+            ..SyslogConfig::default()
+        }
+    }
+
+    /// Where apps are told of their drains. No metrics go there: upstream's are only scraped.
+    pub fn agent(&self) -> AgentConfig {
+        AgentConfig {
+            address: self.agent_address.clone(),
+            tls: Some(as_client(&self.tls)),
+            interval_ms: 0,
+            ..AgentConfig::default()
+        }
+    }
+
+    /// Metrics.
+    pub fn operator(&self) -> OperatorConfig {
+        self.metrics.operator(ScrapeNames::SyslogAgent)
     }
 }
 
