@@ -3,6 +3,7 @@
 
 mod agents;
 mod binding_cache;
+mod syslog_agent;
 mod traffic_controller;
 
 use crate::process::{HYDRANT, PATIENCE, file, wait_until};

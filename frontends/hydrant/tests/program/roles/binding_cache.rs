@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::thread;
 
 /// By these variables upstream's is started, with certificates that are all the same.
-fn binding_cache([certificate, key, authority]: &[PathBuf; 3]) -> Command {
+pub(super) fn binding_cache([certificate, key, authority]: &[PathBuf; 3]) -> Command {
     let mut command = Command::new(HYDRANT);
     command
         .arg0("/var/vcap/packages/binding-cache/binding-cache")
@@ -49,7 +49,7 @@ fn binding_cache([certificate, key, authority]: &[PathBuf; 3]) -> Command {
     piped(command)
 }
 
-fn with_files(command: &mut Command, prefix: &str, files: &TlsFiles) {
+pub(super) fn with_files(command: &mut Command, prefix: &str, files: &TlsFiles) {
     command
         .env(format!("{prefix}_CERT_FILE_PATH"), &files.cert_file)
         .env(format!("{prefix}_KEY_FILE_PATH"), &files.key_file)
@@ -66,7 +66,7 @@ impl Watch for Nobody {
 }
 
 /// A Cloud Controller whose list is `page`, until it is dropped.
-fn cloud_controller(files: &TlsFiles, page: &'static str) -> (SocketAddr, Stopper) {
+pub(super) fn cloud_controller(files: &TlsFiles, page: &'static str) -> (SocketAddr, Stopper) {
     let tls = ServerTls::load(files).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
