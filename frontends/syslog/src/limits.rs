@@ -10,6 +10,9 @@ pub const CATCH_UP_BYTES_MIN: usize = BATCH_BYTES / 2;
 /// drain that takes just enough to go on would have the lanes fill up for all.
 pub const CATCH_UP_TURNS_MAX: usize = 128;
 
+/// How long a worker that has read everything waits before it looks again.
+pub const PAUSE_MS: u64 = 1;
+
 /// How long a connection may take, name resolution included; upstream's dial timeout.
 pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
 

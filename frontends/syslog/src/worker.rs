@@ -5,7 +5,7 @@ use crate::delivery::{Patience, Progress, Service};
 use crate::dial::Dialer;
 use crate::drains::{Drains, Terms};
 use crate::keeper::{Keeper, sweep};
-use crate::limits::{CATCH_UP_BYTES_MIN, CATCH_UP_TURNS_MAX, TELL_S};
+use crate::limits::{CATCH_UP_BYTES_MIN, CATCH_UP_TURNS_MAX, PAUSE_MS, TELL_S};
 use crate::link::Connector;
 use crate::pump::Pump;
 use crate::session::SpoolTerms;
@@ -19,7 +19,7 @@ use hydrant_engine::engine::pin_to;
 use hydrant_engine::lanes::LaneReader;
 use hydrant_feed::budget::Budget;
 use hydrant_feed::ending::{Ending, Phase};
-use hydrant_feed::lanes::Lanes;
+use hydrant_feed::lanes::{BATCH_RECORDS_MAX, Lanes};
 use hydrant_feed::session::FrontendState;
 use std::future::pending;
 use std::io;
@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// Bindings as they come and go.
 pub type Changes = watch::Receiver<Arc<BindingSet>>;
@@ -187,13 +187,17 @@ impl Worker {
 
     async fn read(&mut self) {
         let mut bytes = 0;
-        self.lanes.read(|_, record| {
+        let count = self.lanes.read(|_, record| {
             bytes += record.envelope.len();
             self.pump.take(&record);
         });
         turn().await;
         if bytes >= CATCH_UP_BYTES_MIN {
             self.catch_up().await;
+        }
+        // Lines that come one after the other go together: a wake-up costs more than many lines.
+        if count < BATCH_RECORDS_MAX {
+            sleep(Duration::from_millis(PAUSE_MS)).await;
         }
     }
 
