@@ -313,7 +313,7 @@ impl Delivery {
         } else {
             format!("not connected: {error}")
         });
-        self.session.failed(error);
+        self.session.failed(error, has_waiting);
         self.service.ending.pause(pause).await;
     }
 }

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout};
 
@@ -31,8 +31,6 @@ pub(crate) struct Target<'d> {
     /// A name or an address.
     pub(crate) host: &'d str,
     pub(crate) port: u16,
-    /// Whether it failed when it was tried last.
-    pub(crate) has_failed: bool,
     /// Whether its addresses must be allowed: it is a user's choice, not the operator's.
     pub(crate) is_checked: bool,
 }
@@ -48,20 +46,28 @@ impl Dialer {
         }
     }
 
-    /// Waits for a place, resolves the host anew, and connects to the first of its addresses that
-    /// answers, each having its share of `limit`, which begins with the place. May be dropped while
+    /// Waits for a place to connect from. To be kept until hands are shaken: whoever accepts and then
+    /// says nothing would otherwise take descriptors without a bound.
+    ///
+    /// # Errors
+    /// None ever: places do not close.
+    pub(crate) async fn place(&self, has_failed: bool) -> io::Result<SemaphorePermit<'_>> {
+        let places = if has_failed {
+            &self.failed
+        } else {
+            &self.fresh
+        };
+        places.acquire().await.map_err(io::Error::other)
+    }
+
+    /// From a place, resolves the host anew, and connects to the first of its addresses that
+    /// answers, each having its share of `limit`, which begins now. May be dropped while
     /// it waits.
     ///
     /// # Errors
     /// What the resolver or the kernel said, of several addresses the last; or an address is not
     /// allowed, and then none is tried.
     pub(crate) async fn dial(&self, target: Target<'_>, limit: Duration) -> io::Result<TcpStream> {
-        let places = if target.has_failed {
-            &self.failed
-        } else {
-            &self.fresh
-        };
-        let _place = places.acquire().await.map_err(io::Error::other)?;
         let until = Instant::now() + limit;
         let addresses = self.resolve(target.host, target.port);
         let addresses = timeout(limit, addresses).await;

@@ -100,10 +100,10 @@ impl Connector {
         when_broken: impl FnOnce() + 'static,
     ) -> io::Result<Link> {
         let drain = &place.drain;
+        let _from = self.dialer.place(has_failed).await?;
         let target = Target {
             host: drain.host(),
             port: drain.port(),
-            has_failed,
             is_checked: place.is_checked,
         };
         let stream = self.dialer.dial(target, limit).await?;

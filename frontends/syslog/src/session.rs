@@ -173,8 +173,11 @@ impl Session {
     }
 
     /// Says what went wrong; with what is wrong with the spool, if anything is.
-    pub(crate) fn failed(&self, error: impl Into<String>) {
-        self.failures.update(|count| count + 1);
+    ///
+    /// A peer that ends a connection over which nothing has to go has not failed anybody:
+    /// `has_waiting` says whether something has.
+    pub(crate) fn failed(&self, error: impl Into<String>, has_waiting: bool) {
+        self.failures.update(|count| count + u64::from(has_waiting));
         let problem = self.spool.as_ref().and_then(Spooled::problem);
         self.state.set_error(match problem {
             Some(problem) => format!("{}; {problem}", error.into()),
@@ -182,7 +185,7 @@ impl Session {
         });
     }
 
-    /// How often something went wrong.
+    /// How often something went wrong while lines waited.
     pub(crate) fn failures(&self) -> u64 {
         self.failures.get()
     }

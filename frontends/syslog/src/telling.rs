@@ -102,8 +102,8 @@ mod tests {
         };
         assert!(new().is_empty());
         session.refuse(FormatLoss::NoMessage);
-        session.failed("refused");
-        session.failed("no answer");
+        session.failed("refused", true);
+        session.failed("no answer", true);
         let expected = [
             "1 messages lost for application a in user provided syslog drain with url syslog://h:1/p",
             "Failed to connect to syslog://h:1/p: no answer",
@@ -111,6 +111,7 @@ mod tests {
         assert_eq!(new(), expected);
         assert!(new().is_empty());
         session.refuse(FormatLoss::NoMessage);
+        session.failed("closed by the peer", false);
         assert_eq!(new(), expected[..1]);
     }
 }
