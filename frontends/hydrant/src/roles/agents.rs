@@ -3,6 +3,7 @@
 
 mod downstream;
 mod forwarder;
+mod identity;
 mod loggregator;
 mod metrics_server;
 mod syslog;

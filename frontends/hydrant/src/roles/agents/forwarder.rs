@@ -1,10 +1,10 @@
 //! The role of the agent that sends to the other agents of its host (upstream's `forwarder-agent`, job
 //! `loggr-forwarder-agent`).
 
-use super::{Downstream, DownstreamError, MetricsServer};
+use super::{Downstream, DownstreamError, MetricsServer, identity};
+use crate::roles::Fatal;
 use crate::roles::env::{Environment, Reader, Report, Variable};
 use crate::roles::log::Stamp;
-use crate::roles::{Fatal, suites};
 use hydrant_rpc::tls::TlsFiles;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -42,15 +42,7 @@ impl ForwarderSettings {
                 "Failed to load config from environment: {error}"
             ))
         })?;
-        let suites = suites(&settings.tls.suites, settings.log_stamp)?;
-        let tls = TlsFiles {
-            suites,
-            ..settings.tls
-        };
-        tls.check().map_err(|error| {
-            let problem = format_args!("failed to configure server TLS: {error}");
-            Fatal::new(settings.log_stamp, problem)
-        })?;
+        let tls = identity::checked(settings.tls, settings.log_stamp)?;
         Ok((Self { tls, ..settings }, report))
     }
 
@@ -80,7 +72,6 @@ impl ForwarderSettings {
 
     fn read_all(reader: &mut Reader<'_>) -> Self {
         let reported = |field, kind, name| Variable::new(field, kind, name).reported();
-        let required = |field, name| reported(field, "string", name).required();
         // In the order of upstream's fields.
         let rfc3339 = Variable::new("Config.UseRFC3339", "bool", "USE_RFC3339");
         let log_stamp = reader.stamp(rfc3339, Stamp::Seconds);
@@ -90,11 +81,7 @@ impl ForwarderSettings {
         let host = reported("GRPC.Host", "string", "AGENT_HOST");
         let host = reader.read(host, "127.0.0.1".to_owned());
         let port = reader.read(reported("GRPC.Port", "uint16", "AGENT_PORT"), 3458);
-        let ca_file = reader.path(required("GRPC.CAFile", "AGENT_CA_FILE_PATH"));
-        let cert_file = reader.path(required("GRPC.CertFile", "AGENT_CERT_FILE_PATH"));
-        let key_file = reader.path(required("GRPC.KeyFile", "AGENT_KEY_FILE_PATH"));
-        let suites = reported("GRPC.CipherSuites", "[]string", "AGENT_CIPHER_SUITES");
-        let suites = reader.read(suites, Vec::new());
+        let tls = identity::read(reader);
         let metrics = MetricsServer::read(reader, 0);
         let tags = Variable::new("Config.Tags", "map[string]string", "AGENT_TAGS");
         let tags = reader.read(tags, BTreeMap::new());
@@ -115,12 +102,7 @@ impl ForwarderSettings {
             downstream_pattern,
             host,
             port,
-            tls: TlsFiles {
-                cert_file,
-                key_file,
-                ca_file,
-                suites,
-            },
+            tls,
             metrics,
             tags,
         }

@@ -1,12 +1,12 @@
 //! The role of the agent that sends to syslog drains (upstream's `syslog-agent`, job
 //! `loggr-syslog-agent`).
 
-use super::MetricsServer;
+use super::{MetricsServer, identity};
+use crate::roles::Fatal;
 use crate::roles::duration::GoDuration;
 use crate::roles::env::{Environment, IntPort, Reader, Report, Variable};
 use crate::roles::gateway::Files;
 use crate::roles::log::Stamp;
-use crate::roles::{Fatal, suites};
 use hydrant_bindings::{Blacklist, Secret};
 use hydrant_rpc::tls::TlsFiles;
 use std::path::PathBuf;
@@ -76,15 +76,7 @@ impl SyslogSettings {
                 "Failed to load config from environment: {error}"
             ))
         })?;
-        let suites = suites(&settings.tls.suites, settings.log_stamp)?;
-        let tls = TlsFiles {
-            suites,
-            ..settings.tls
-        };
-        tls.check().map_err(|error| {
-            let problem = format_args!("failed to configure server TLS: {error}");
-            Fatal::new(settings.log_stamp, problem)
-        })?;
+        let tls = identity::checked(settings.tls, settings.log_stamp)?;
         Ok((Self { tls, ..settings }, report))
     }
 
@@ -115,7 +107,7 @@ impl SyslogSettings {
         let agent_address = reader.read(address, String::new());
         let port = reported("GRPC.Port", "int", "AGENT_PORT");
         let IntPort(port) = reader.read(port, IntPort(3458));
-        let tls = identity(reader);
+        let tls = identity::read(reader);
         let cache = Cache::read(reader);
         let interval = time("Cache.PollingInterval", "CACHE_POLLING_INTERVAL");
         let interval = reader.read(interval, GoDuration::from_secs(60));
@@ -173,20 +165,6 @@ impl Cache {
         let name = reader.read(name, String::new());
         let cache = Self { url, files, name };
         Some(cache).filter(|cache| !cache.files.ca.as_os_str().is_empty())
-    }
-}
-
-fn identity(reader: &mut Reader<'_>) -> TlsFiles {
-    let must = |field, name| Variable::new(field, "string", name).reported().required();
-    let ca_file = reader.path(must("GRPC.CAFile", "AGENT_CA_FILE_PATH"));
-    let cert_file = reader.path(must("GRPC.CertFile", "AGENT_CERT_FILE_PATH"));
-    let key_file = reader.path(must("GRPC.KeyFile", "AGENT_KEY_FILE_PATH"));
-    let suites = Variable::new("GRPC.CipherSuites", "[]string", "AGENT_CIPHER_SUITES").reported();
-    TlsFiles {
-        cert_file,
-        key_file,
-        ca_file,
-        suites: reader.read(suites, Vec::new()),
     }
 }
 
