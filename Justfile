@@ -25,6 +25,10 @@ test:
 peers:
     ./.ci/peers
 
+# A drain that is away for so long, at 1,000 lines a second, and a `kill -9` meanwhile.
+away seconds="600":
+    HYDRANT_AWAY_S={{seconds}} cargo test -p hydrant --test program a_drain_is_away -- --nocapture
+
 # The ring and its bell under every interleaving.
 loom:
     RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --release -p hydrant-engine --lib loom_

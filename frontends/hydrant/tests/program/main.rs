@@ -23,4 +23,5 @@ mod real_emitter;
 mod roles;
 mod rsyslog;
 mod spool;
+mod spool_for_long;
 mod zones;
