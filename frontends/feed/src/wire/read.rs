@@ -11,6 +11,12 @@ impl<'e> Reader<'e> {
         Self(message)
     }
 
+    /// What has not been read.
+    #[inline(always)]
+    pub const fn rest(&self) -> &'e [u8] {
+        self.0
+    }
+
     /// The next field's key, `None` at the end. One of two bytes or more looks like a field that
     /// nobody knows.
     #[inline(always)]

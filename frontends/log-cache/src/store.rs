@@ -1,0 +1,247 @@
+//! What was said of late, by source, within a bound of memory.
+//!
+//! A store belongs to one thread. Each source has segments of records (`segment`), which are full one
+//! after the other and are pressed then (`sealed`). What has to go is dropped a segment at a time:
+//! of the source that has most; only when none has more than its floor, of the one whose segment
+//! is the oldest. So a flood drowns itself first, and quiet sources keep what they have.
+
+mod dictionary;
+mod envelope;
+mod parts;
+mod read;
+mod sealed;
+mod segment;
+mod source;
+mod varint;
+
+pub use read::{Found, Query};
+pub use source::Meta;
+
+use crate::limits::FLOOR_BYTES;
+use hashbrown::HashTable;
+use hydrant_engine::record::Kind;
+use parts::Cutter;
+use slab::Slab;
+use source::{Arrived, Source};
+use std::collections::BTreeSet;
+
+/// How much a store may keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Bytes of memory for all sources.
+    pub memory_bytes: usize,
+    /// Envelopes of a source, at least 1.
+    pub count_per_source: u64,
+}
+
+/// Envelopes by source.
+#[derive(Debug)]
+pub struct Store {
+    bounds: Bounds,
+    sources: Slab<Source>,
+    /// Keys of `sources`, by their hash.
+    by_id: HashTable<usize>,
+    /// Bytes and keys of the sources that have more than their floor.
+    large: BTreeSet<(usize, usize)>,
+    /// When each source's oldest segment was begun, and its key.
+    by_age: BTreeSet<(u64, usize)>,
+    cutter: Cutter,
+    memory_bytes: usize,
+    taken: u64,
+    count: u64,
+}
+
+impl Store {
+    /// An empty one.
+    pub fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            sources: Slab::new(),
+            by_id: HashTable::new(),
+            large: BTreeSet::new(),
+            by_age: BTreeSet::new(),
+            cutter: Cutter::default(),
+            memory_bytes: 0,
+            taken: 0,
+            count: 0,
+        }
+    }
+
+    /// Keeps a v2 envelope, which has been checked; `source_hash` is the xxh64 of its source id. What
+    /// is then too much is dropped.
+    pub fn put(
+        &mut self,
+        source_hash: u64,
+        source_id: &[u8],
+        kind: Kind,
+        timestamp: i64,
+        envelope: &[u8],
+    ) {
+        let key = self.source(source_hash, source_id);
+        let arrived = Arrived {
+            kind,
+            timestamp,
+            bytes: envelope,
+            now: self.taken,
+        };
+        self.taken += 1;
+        self.count += 1;
+        let cutter = &mut self.cutter;
+        let count_max = self.bounds.count_per_source;
+        let dropped = change(&mut self.sources[key], |source| {
+            source.put(&arrived, cutter);
+            source.drop_hidden(source.hidden(count_max))
+        });
+        self.note(key, dropped);
+        while self.memory_bytes > self.bounds.memory_bytes && self.drop_one() {}
+    }
+
+    fn source(&mut self, hash: u64, id: &[u8]) -> usize {
+        let sources = &mut self.sources;
+        let is_it = |key: &usize| *sources[*key].id == *id;
+        if let Some(key) = self.by_id.find(hash, is_it) {
+            return *key;
+        }
+        let source = Source::new(id, hash);
+        self.memory_bytes += source.memory_bytes();
+        let key = sources.insert(source);
+        self.by_id
+            .insert_unique(hash, key, |key| sources[*key].hash);
+        key
+    }
+
+    /// Brings what is known of a source up to date after it has changed.
+    fn note(&mut self, key: usize, change: Change) {
+        let Change {
+            before,
+            after,
+            dropped,
+        } = change;
+        self.count -= dropped;
+        if before.memory_bytes != after.memory_bytes {
+            self.memory_bytes = self.memory_bytes - before.memory_bytes + after.memory_bytes;
+            if before.memory_bytes > FLOOR_BYTES {
+                self.large.remove(&(before.memory_bytes, key));
+            }
+            if after.memory_bytes > FLOOR_BYTES {
+                self.large.insert((after.memory_bytes, key));
+            }
+        }
+        if before.born != after.born {
+            before.born.map(|born| self.by_age.remove(&(born, key)));
+            after.born.map(|born| self.by_age.insert((born, key)));
+        }
+        if after.born.is_none() {
+            self.forget(key);
+        }
+    }
+
+    fn forget(&mut self, key: usize) {
+        let source = self.sources.remove(key);
+        self.memory_bytes -= source.memory_bytes();
+        if let Ok(entry) = self.by_id.find_entry(source.hash, |other| *other == key) {
+            entry.remove();
+        }
+    }
+
+    /// Drops a segment; `false` if there is none.
+    fn drop_one(&mut self) -> bool {
+        let largest = self.large.last().map(|(_, key)| *key);
+        let Some(key) = largest.or_else(|| self.by_age.first().map(|(_, key)| *key)) else {
+            return false;
+        };
+        let change = change(&mut self.sources[key], Source::drop_oldest);
+        self.note(key, change);
+        true
+    }
+
+    /// Drops what is older than this, in nanoseconds since 1970, a segment at a time.
+    pub fn drop_older(&mut self, than: i64) {
+        let keys: Vec<_> = self.sources.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let change = change(&mut self.sources[key], |source| source.drop_older(than));
+            self.note(key, change);
+        }
+    }
+
+    /// What is known of each source.
+    pub fn meta(&self) -> impl Iterator<Item = (&[u8], Meta)> {
+        let count_max = self.bounds.count_per_source;
+        let sources = self.sources.iter();
+        sources.map(move |(_, source)| (&*source.id, source.meta(source.hidden(count_max))))
+    }
+
+    /// Appends to `batch`, an `EnvelopeBatch`, what a query finds of this source.
+    pub fn read(
+        &self,
+        source_hash: u64,
+        source_id: &[u8],
+        query: &Query,
+        batch: &mut Vec<u8>,
+    ) -> Found {
+        let is_it = |key: &&usize| *self.sources[**key].id == *source_id;
+        let key = self.by_id.find(source_hash, |key| is_it(&key));
+        key.map_or_else(Found::default, |key| {
+            let source = &self.sources[*key];
+            read::read(
+                source,
+                source.hidden(self.bounds.count_per_source),
+                query,
+                batch,
+            )
+        })
+    }
+
+    /// Bytes of memory that it has.
+    pub const fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    /// Envelopes that it has. Those that newer ones of the same source hide are among them until the
+    /// last of their segment is hidden.
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Envelopes that it has taken, ever.
+    pub const fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Sources that it has something of.
+    pub fn source_count(&self) -> usize {
+        self.sources.len()
+    }
+}
+
+/// What others have to know of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Standing {
+    memory_bytes: usize,
+    born: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    before: Standing,
+    after: Standing,
+    /// Envelopes.
+    dropped: u64,
+}
+
+fn change(source: &mut Source, act: impl FnOnce(&mut Source) -> u64) -> Change {
+    let standing = |source: &Source| Standing {
+        memory_bytes: source.memory_bytes(),
+        born: source.born(),
+    };
+    let before = standing(source);
+    let dropped = act(source);
+    Change {
+        before,
+        after: standing(source),
+        dropped,
+    }
+}
+
+#[cfg(test)]
+mod tests;

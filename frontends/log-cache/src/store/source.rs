@@ -1,0 +1,272 @@
+//! All that is kept of one source.
+//!
+//! Its envelopes are numbered as they come. Logs and events are in other segments than metrics, so
+//! that who asks for one kind does not read the other.
+
+use super::parts::Cutter;
+use super::sealed::Sealed;
+use super::segment::{Open, Records, Summary};
+use crate::limits::SEGMENT_BYTES;
+use hydrant_engine::record::Kind;
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+/// What kinds are kept together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Logs and events, and envelopes without a message.
+    Texts,
+    /// Counters, gauges and timers.
+    Metrics,
+}
+
+impl Class {
+    pub(crate) const ALL: [Self; 2] = [Self::Texts, Self::Metrics];
+
+    /// Where envelopes of a kind are.
+    pub(super) const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Counter | Kind::Gauge | Kind::Timer => Self::Metrics,
+            Kind::Log | Kind::Event | Kind::Error | Kind::Empty => Self::Texts,
+        }
+    }
+}
+
+/// The segments of a class, the oldest first.
+#[derive(Debug, Default)]
+struct Segments {
+    sealed: VecDeque<Sealed>,
+    open: Option<Open>,
+}
+
+/// A source and its envelopes.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) id: Box<[u8]>,
+    /// Its xxh64.
+    pub(super) hash: u64,
+    classes: [Segments; 2],
+    /// The number of the newest envelope, and so how many there were.
+    last: u64,
+    /// The newest timestamp that there was, and not before 1970, as upstream has it.
+    newest: i64,
+    memory_bytes: usize,
+}
+
+/// An envelope that is to be kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrived<'e> {
+    pub(super) kind: Kind,
+    pub(super) timestamp: i64,
+    pub(super) bytes: &'e [u8],
+    /// Envelopes that the store has taken before.
+    pub(super) now: u64,
+}
+
+/// What `Meta` says of a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// Envelopes that are there.
+    pub count: u64,
+    /// Envelopes that were there.
+    pub expired: u64,
+    /// The oldest timestamp of those that are there.
+    pub oldest_timestamp: i64,
+    /// The newest there was, not before 1970.
+    pub newest_timestamp: i64,
+}
+
+/// A segment of either sort.
+pub(super) enum Segment<'s> {
+    Sealed(&'s Sealed),
+    Open(&'s Open, Summary),
+}
+
+impl<'s> Segment<'s> {
+    pub(super) const fn summary(&self) -> Summary {
+        match self {
+            Self::Sealed(sealed) => sealed.summary,
+            Self::Open(_, summary) => *summary,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> Cow<'s, [u8]> {
+        match self {
+            Self::Sealed(sealed) => sealed.bytes(),
+            Self::Open(open, _) => Cow::Borrowed(open.bytes()),
+        }
+    }
+}
+
+impl Segments {
+    fn iter(&self) -> impl Iterator<Item = Segment<'_>> {
+        let open = self.open.as_ref();
+        let open = open.and_then(|open| Some(Segment::Open(open, open.summary()?)));
+        self.sealed.iter().map(Segment::Sealed).chain(open)
+    }
+
+    fn front(&self) -> Option<Summary> {
+        self.iter().next().map(|front| front.summary())
+    }
+
+    #[cfg(test)]
+    fn memory_bytes(&self) -> usize {
+        let open = self.open.as_ref().map_or(0, Open::memory_bytes);
+        let sealed: usize = self.sealed.iter().map(Sealed::memory_bytes).sum();
+        open + sealed
+    }
+
+    /// Takes the oldest segment out; gives its memory.
+    fn drop_oldest(&mut self) -> usize {
+        match self.sealed.pop_front() {
+            Some(sealed) => sealed.memory_bytes(),
+            None => self.open.take().map_or(0, |open| open.memory_bytes()),
+        }
+    }
+}
+
+impl Source {
+    pub(super) fn new(id: &[u8], hash: u64) -> Self {
+        Self {
+            id: id.into(),
+            hash,
+            classes: Default::default(),
+            last: 0,
+            newest: 0,
+            memory_bytes: size_of::<Self>() + id.len(),
+        }
+    }
+
+    /// Keeps an envelope. Its memory may have become more or less.
+    pub(super) fn put(&mut self, envelope: &Arrived<'_>, cutter: &mut Cutter) {
+        let Arrived {
+            kind, timestamp, ..
+        } = *envelope;
+        self.last += 1;
+        self.newest = self.newest.max(timestamp);
+        let number = self.last;
+        let segments = &mut self.classes[Class::of(kind) as usize];
+        let is_new = segments.open.is_none();
+        let open = segments.open.get_or_insert_with(|| Open::new(envelope.now));
+        let before = if is_new { 0 } else { open.memory_bytes() };
+        let put = cutter.cut(envelope.bytes, |parts| open.push(number, parts));
+        if put.is_none() {
+            open.push_whole(number, timestamp, envelope.bytes);
+        }
+        self.memory_bytes += open.memory_bytes() - before;
+        if open.bytes().len() >= SEGMENT_BYTES {
+            self.seal(Class::of(kind));
+        }
+    }
+
+    /// Ends the open segment of a class.
+    fn seal(&mut self, class: Class) {
+        let segments = &mut self.classes[class as usize];
+        let Some(open) = segments.open.take() else {
+            return;
+        };
+        self.memory_bytes -= open.memory_bytes();
+        if let Some(sealed) = Sealed::of(open) {
+            self.memory_bytes += sealed.memory_bytes();
+            segments.sealed.push_back(sealed);
+        }
+    }
+
+    /// Bytes of memory that it has.
+    pub(super) const fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    /// The segments of a class, the oldest first.
+    pub(super) fn segments(&self, class: Class) -> impl Iterator<Item = Segment<'_>> {
+        self.classes[class as usize].iter()
+    }
+
+    fn all_segments(&self) -> impl Iterator<Item = Segment<'_>> {
+        Class::ALL
+            .into_iter()
+            .flat_map(|class| self.segments(class))
+    }
+
+    /// Envelopes with this number or less are not there any more if only so many may be.
+    pub(super) const fn hidden(&self, count_max: u64) -> u64 {
+        self.last.saturating_sub(count_max)
+    }
+
+    /// Drops segments of which no envelope is to be seen; gives how many envelopes that were.
+    pub(super) fn drop_hidden(&mut self, hidden: u64) -> u64 {
+        let mut dropped = 0;
+        for segments in &mut self.classes {
+            while let Some(front) = segments.front()
+                && front.last <= hidden
+            {
+                self.memory_bytes -= segments.drop_oldest();
+                dropped += u64::from(front.count);
+            }
+        }
+        dropped
+    }
+
+    /// Drops its oldest segment; gives how many envelopes that were.
+    pub(super) fn drop_oldest(&mut self) -> u64 {
+        let classes = self.classes.iter_mut();
+        let classes = classes.filter_map(|segments| Some((segments.front()?, segments)));
+        let Some((front, oldest)) = classes.min_by_key(|(front, _)| front.first) else {
+            return 0;
+        };
+        self.memory_bytes -= oldest.drop_oldest();
+        u64::from(front.count)
+    }
+
+    /// Drops its oldest segments as long as nothing in them is as new as this; gives how many
+    /// envelopes that were.
+    pub(super) fn drop_older(&mut self, than: i64) -> u64 {
+        let mut dropped = 0;
+        for segments in &mut self.classes {
+            while let Some(front) = segments.front()
+                && front.newest < than
+            {
+                self.memory_bytes -= segments.drop_oldest();
+                dropped += u64::from(front.count);
+            }
+        }
+        dropped
+    }
+
+    /// When its oldest segment was begun; `None` if it has none.
+    pub(super) fn born(&self) -> Option<u64> {
+        let fronts = self.classes.iter().filter_map(Segments::front);
+        fronts.map(|front| front.born).min()
+    }
+
+    /// What is there, without those that so many newer ones hide.
+    pub(super) fn meta(&self, hidden: u64) -> Meta {
+        let (mut count, mut oldest) = (0, i64::MAX);
+        for segment in self.all_segments() {
+            let summary = segment.summary();
+            if summary.first > hidden {
+                count += u64::from(summary.count);
+                oldest = oldest.min(summary.oldest);
+                continue;
+            }
+            let bytes = segment.bytes();
+            for place in Records::of(&bytes).filter(|place| place.number > hidden) {
+                count += 1;
+                oldest = oldest.min(place.timestamp);
+            }
+        }
+        Meta {
+            count,
+            expired: self.last - count,
+            oldest_timestamp: if count == 0 { 0 } else { oldest },
+            newest_timestamp: self.newest,
+        }
+    }
+
+    /// Its memory, counted anew.
+    #[cfg(test)]
+    pub(super) fn recounted_bytes(&self) -> usize {
+        let classes: usize = self.classes.iter().map(Segments::memory_bytes).sum();
+        size_of::<Self>() + self.id.len() + classes
+    }
+}
