@@ -7,6 +7,8 @@
 
 pub mod samples;
 
+pub mod mixes;
+
 pub mod pool;
 
 pub mod load;

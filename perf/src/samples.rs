@@ -109,7 +109,7 @@ fn line(bytes: usize) -> Vec<u8> {
     TEXT.iter().copied().cycle().take(bytes).collect()
 }
 
-fn tags() -> BTreeMap<String, String> {
+pub(crate) fn tags() -> BTreeMap<String, String> {
     TAGS.iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect()
