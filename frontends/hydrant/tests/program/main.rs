@@ -20,7 +20,7 @@ mod process;
 mod proxies;
 mod reader;
 mod real_emitter;
+mod receivers;
 mod roles;
-mod rsyslog;
 mod spool;
 mod zones;
