@@ -43,6 +43,8 @@ mod trust;
 
 mod dial;
 
+mod asked;
+
 mod tls;
 
 mod post;

@@ -71,8 +71,8 @@ pub const DIALS_MAX: usize = 256;
 /// Names of a worker that are being resolved at a time, each on a thread.
 pub const NAMES_MAX: usize = 32;
 
-/// How long a peer that has just shaken hands may take to refuse our certificate: with TLS 1.3 it
-/// does so when we believe to be done. Most say something at once, and are not waited for.
+/// How long a peer that has asked for our certificate may take to refuse it, or that there is none,
+/// when hands are shaken: with TLS 1.3 it does so when we believe to be done. Most say something at once, and are not waited for.
 pub const VERDICT_MS: u64 = 500;
 
 /// How long a drain may take to answer a POST; upstream's for writing and reading together.

@@ -1,5 +1,6 @@
 //! A connection to a drain, whichever way its lines travel.
 
+use crate::asked::Asked;
 use crate::batch::Batch;
 use crate::connection::{Connection, Written};
 use crate::dial::{Dialer, Target, no_answer};
@@ -113,29 +114,29 @@ impl Connector {
                 Ok(Link::Tcp(connection))
             }
             Transport::Tls => {
-                let stream = self.secure(stream, place, limit).await?;
-                let shows_certificate = !place.credentials.cert.is_empty();
-                let connection = TlsConnection::new(stream, shows_certificate, when_broken);
+                let (client, asked) = Asked::noting(&*place.client(&self.trust)?);
+                let stream = secure(stream, drain, client, limit).await?;
+                let connection = TlsConnection::new(stream, &asked, when_broken);
                 Ok(Link::Tls(connection.await?))
             }
             Transport::Https | Transport::HttpsBatch => {
-                let stream = self.secure(stream, place, limit).await?;
+                let client = place.client(&self.trust)?;
+                let stream = secure(stream, drain, client, limit).await?;
                 Ok(Link::Post(Poster::new(stream, when_broken).await?))
             }
         }
     }
+}
 
-    async fn secure(
-        &self,
-        stream: TcpStream,
-        place: &Place,
-        limit: Duration,
-    ) -> io::Result<TlsStream<TcpStream>> {
-        let client = place.client(&self.trust)?;
-        let shaking = handshake(stream, place.drain.host(), client);
-        let shaken = tokio::time::timeout(limit, shaking).await;
-        shaken.unwrap_or_else(|_| Err(no_answer("shaking hands")))
-    }
+async fn secure(
+    stream: TcpStream,
+    drain: &Drain,
+    client: Arc<ClientConfig>,
+    limit: Duration,
+) -> io::Result<TlsStream<TcpStream>> {
+    let shaking = handshake(stream, drain.host(), client);
+    let shaken = tokio::time::timeout(limit, shaking).await;
+    shaken.unwrap_or_else(|_| Err(no_answer("shaking hands")))
 }
 
 impl Link {

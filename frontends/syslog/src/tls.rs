@@ -1,6 +1,7 @@
 //! TLS over a drain's connection (RFC 5425): the handshake by tokio-rustls, and then rustls between
 //! lines and the ring, so that writes of many drains leave in one submit with TLS too.
 
+use crate::asked::Asked;
 use crate::connection::{Connection, Written, closed};
 use crate::limits::VERDICT_MS;
 use bytes::Bytes;
@@ -43,18 +44,18 @@ pub(crate) async fn handshake(
 
 impl TlsConnection {
     /// Takes a stream over whose hands are shaken. Waits a moment for a peer that refuses us after
-    /// that, if we have shown it a certificate.
+    /// that, if it has asked for a certificate: what we write meanwhile would be lost.
     ///
     /// # Errors
     /// What the kernel said, or the peer refuses us.
     pub(crate) async fn new(
         stream: TlsStream<TcpStream>,
-        shows_certificate: bool,
+        asked: &Asked,
         when_broken: impl FnOnce() + 'static,
     ) -> io::Result<Self> {
         let (stream, tls) = stream.into_inner();
         let may_be_refused =
-            shows_certificate && tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+            asked.is_asked() && tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
         let tls = Rc::new(RefCell::new(tls));
         let heard = Rc::new(Notify::new());
         let (shared, has_heard) = (tls.clone(), heard.clone());
@@ -75,7 +76,7 @@ impl TlsConnection {
         match connection.take_broken() {
             Some(error) => {
                 connection.close().await;
-                Err(error)
+                Err(asked.explain(error))
             }
             None => Ok(Self { connection, tls }),
         }
