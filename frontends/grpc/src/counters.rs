@@ -1,5 +1,6 @@
 //! What the frontend counts of connections and streams.
 
+use hydrant_rpc::listen::{Event, Watch};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 hydrant_engine::counters! {
@@ -31,5 +32,15 @@ impl GrpcCounters {
     /// What a counter stands at.
     pub fn get(&self, counter: GrpcCounter) -> u64 {
         self.0[counter as usize].load(Ordering::Relaxed)
+    }
+}
+
+impl Watch for GrpcCounters {
+    fn happened(&self, event: Event) {
+        self.count(match event {
+            Event::Accepted => GrpcCounter::Connections,
+            Event::TlsFailed => GrpcCounter::TlsFailed,
+            Event::PrefaceLate => GrpcCounter::PrefaceLate,
+        });
     }
 }

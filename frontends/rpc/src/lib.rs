@@ -9,6 +9,8 @@ pub mod server;
 
 pub mod tls;
 
+pub mod listen;
+
 pub mod channel;
 
 pub mod sender;

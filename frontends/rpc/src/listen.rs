@@ -1,10 +1,12 @@
-//! Connections, in plaintext or TLS, for tonic to serve.
+//! Connections, in plaintext or TLS, for tonic to serve: as many as may be, each held to its hand-
+//! shake and to HTTP/2's beginning in time, and closed only when its client has got everything.
 
-use crate::config::GrpcConfig;
-use crate::counters::{GrpcCounter, GrpcCounters};
+mod secured;
+
+use crate::tls::ServerTls;
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use hydrant_rpc::tls::ServerTls;
+use secured::{Secured, secured};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener as Listener};
@@ -17,11 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Sleep, sleep, timeout};
-use tokio_rustls::server::TlsStream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-/// How long a client may take for the TLS handshake.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After accepting failed, such as for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 const BACKLOG: i32 = 1024;
@@ -34,18 +33,34 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(15);
 /// How long a client may take for the last that we sent, and to close its end.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What happens to connections, for who counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// One was accepted.
+    Accepted,
+    /// The TLS handshake failed or took too long; it is closed.
+    TlsFailed,
+    /// The client did not begin with HTTP/2 in time; it is closed.
+    PrefaceLate,
+}
+
+/// Who is told what happens.
+pub trait Watch: std::fmt::Debug + Send + Sync + 'static {
+    /// It has happened.
+    fn happened(&self, event: Event);
+}
+
 /// Listens for several workers on one address: the kernel spreads connections over them.
 ///
 /// # Errors
 /// What the kernel said, such as an address in use: that is, by anybody else.
-pub(crate) fn listen(config: &GrpcConfig) -> io::Result<(Vec<Listener>, SocketAddr)> {
-    let mut address = config.address;
+pub fn listen(mut address: SocketAddr, workers: usize) -> io::Result<(Vec<Listener>, SocketAddr)> {
     if address.port() != 0 {
         // Sharing a port would also share it with another server, who got half of the connections.
         drop(open(address, false)?);
     }
     let mut listeners = Vec::new();
-    for _ in 0..config.workers {
+    for _ in 0..workers {
         let listener = open(address, true)?;
         address = listener.local_addr()?;
         listeners.push(listener);
@@ -66,7 +81,7 @@ fn open(address: SocketAddr, is_shared: bool) -> io::Result<Listener> {
 /// A connection that is ready for HTTP/2. It counts as one of the worker's until the client has got
 /// all that was written, even if it is dropped before.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub struct Connection {
     /// Taken when it is dropped.
     open: Option<Open>,
     peer: Option<SocketAddr>,
@@ -79,7 +94,7 @@ pub(crate) struct Connection {
 struct Preface {
     bytes_left: usize,
     deadline: Pin<Box<Sleep>>,
-    counters: Arc<GrpcCounters>,
+    watch: Arc<dyn Watch>,
 }
 
 #[derive(Debug)]
@@ -88,21 +103,17 @@ struct Open {
     _permit: OwnedSemaphorePermit,
 }
 
-#[derive(Debug)]
-enum Secured {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
 /// How many connections there may be.
 #[derive(Clone, Debug)]
-pub(crate) struct Permits {
+pub struct Permits {
     free: Arc<Semaphore>,
     all: u32,
 }
 
 impl Permits {
-    pub(crate) fn new(connections_max: usize) -> Self {
+    /// So many.
+    #[must_use]
+    pub fn new(connections_max: usize) -> Self {
         let all = u32::try_from(connections_max).unwrap_or(u32::MAX);
         Self {
             free: Arc::new(Semaphore::new(connections_max)),
@@ -111,7 +122,7 @@ impl Permits {
     }
 
     /// Waits until there is no connection, and prevents new ones.
-    pub(crate) async fn all(&self) {
+    pub async fn all(&self) {
         if let Ok(all) = self.free.acquire_many(self.all).await {
             all.forget();
         }
@@ -119,11 +130,11 @@ impl Permits {
 }
 
 /// Takes connections as long as there are permits; handshakes go on beside each other.
-pub(crate) async fn accept(
+pub async fn accept(
     listener: TcpListener,
     tls: Option<ServerTls>,
     permits: Permits,
-    counters: Arc<GrpcCounters>,
+    watch: Arc<dyn Watch>,
     ready: mpsc::Sender<Connection>,
 ) {
     while let Ok(permit) = permits.free.clone().acquire_owned().await {
@@ -131,12 +142,12 @@ pub(crate) async fn accept(
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        counters.count(GrpcCounter::Connections);
+        watch.happened(Event::Accepted);
         prepare(&stream);
-        let (tls, ready, counters) = (tls.clone(), ready.clone(), counters.clone());
+        let (tls, ready, watch) = (tls.clone(), ready.clone(), watch.clone());
         tokio::spawn(async move {
             let Some(stream) = secured(stream, tls).await else {
-                counters.count(GrpcCounter::TlsFailed);
+                watch.happened(Event::TlsFailed);
                 return;
             };
             let open = Open {
@@ -146,7 +157,7 @@ pub(crate) async fn accept(
             let connection = Connection {
                 open: Some(open),
                 peer: Some(peer),
-                preface: Some(Preface::within(PREFACE_TIMEOUT, counters)),
+                preface: Some(Preface::within(PREFACE_TIMEOUT, watch)),
             };
             // It is not served any more if we stop.
             ready.send(connection).await.ok();
@@ -163,18 +174,8 @@ fn prepare(stream: &TcpStream) {
     SockRef::from(stream).set_tcp_keepalive(&keepalive).ok();
 }
 
-async fn secured(stream: TcpStream, tls: Option<ServerTls>) -> Option<Secured> {
-    let Some(tls) = tls else {
-        return Some(Secured::Plain(stream));
-    };
-    let handshake = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await;
-    Some(Secured::Tls(Box::new(handshake.ok()?.ok()?)))
-}
-
 /// What tonic takes connections from.
-pub(crate) fn incoming(
-    ready: mpsc::Receiver<Connection>,
-) -> impl Stream<Item = io::Result<Connection>> {
+pub fn incoming(ready: mpsc::Receiver<Connection>) -> impl Stream<Item = io::Result<Connection>> {
     unfold(ready, |mut ready| async {
         let connection = ready.recv().await?;
         Some((Ok(connection), ready))
@@ -211,11 +212,11 @@ async fn linger(mut open: Open) {
 }
 
 impl Preface {
-    fn within(timeout: Duration, counters: Arc<GrpcCounters>) -> Self {
+    fn within(timeout: Duration, watch: Arc<dyn Watch>) -> Self {
         Self {
             bytes_left: PREFACE_BYTES,
             deadline: Box::pin(sleep(timeout)),
-            counters,
+            watch,
         }
     }
 
@@ -228,7 +229,7 @@ impl Preface {
     fn is_late(&mut self, context: &mut Context<'_>) -> bool {
         let is_late = self.deadline.as_mut().poll(context).is_ready();
         if is_late {
-            self.counters.count(GrpcCounter::PrefaceLate);
+            self.watch.happened(Event::PrefaceLate);
         }
         is_late
     }
@@ -309,67 +310,21 @@ impl AsyncWrite for Connection {
     }
 }
 
-impl AsyncRead for Secured {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Secured {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// Counts those that are late.
+    #[derive(Debug, Default)]
+    struct Late(AtomicU32);
+
+    impl Watch for Late {
+        fn happened(&self, event: Event) {
+            let is_late = event == Event::PrefaceLate;
+            self.0.fetch_add(is_late.into(), Ordering::Relaxed);
+        }
+    }
 
     fn block_on<T>(test: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -379,11 +334,11 @@ mod tests {
     }
 
     /// A client, and its connection.
-    async fn connected(timeout: Duration) -> (TcpStream, Connection, Arc<GrpcCounters>) {
+    async fn connected(timeout: Duration) -> (TcpStream, Connection, Arc<Late>) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let connecting = TcpStream::connect(listener.local_addr().unwrap());
         let (client, accepted) = tokio::join!(connecting, listener.accept());
-        let counters = Arc::<GrpcCounters>::default();
+        let counters = Arc::<Late>::default();
         let (stream, peer) = accepted.unwrap();
         prepare(&stream);
         let permit = Permits::new(1).free.acquire_owned().await.unwrap();
@@ -408,7 +363,7 @@ mod tests {
             let mut read = Vec::new();
             let error = connection.read_to_end(&mut read).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-            assert_eq!(counters.get(GrpcCounter::PrefaceLate), 1);
+            assert_eq!(counters.0.load(Ordering::Relaxed), 1);
             assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "it is closed");
         });
     }
@@ -426,7 +381,7 @@ mod tests {
             sleep(2 * timeout).await;
             client.write_all(b"more").await.unwrap();
             connection.read_exact(&mut [0; 4]).await.unwrap();
-            assert_eq!(counters.get(GrpcCounter::PrefaceLate), 0);
+            assert_eq!(counters.0.load(Ordering::Relaxed), 0);
         });
     }
 
