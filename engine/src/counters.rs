@@ -39,6 +39,7 @@ counters! {
     Counter {
         Received = "received", "Frames taken in whole or given up on: what the ledger starts from.";
         Decoded = "decoded", "Frames that were valid envelopes.";
+        OriginMappings = "origin_mappings", "v2 envelopes to an agent without a source id, for which their origin was taken.";
         BytesReceived = "bytes_received", "Payload bytes handed over by the kernel.";
         Datagrams = "datagrams", "UDP datagrams received, each counted also within a GRO train.";
         ConnectionsOpened = "connections_opened", "TCP connections accepted.";

@@ -11,6 +11,7 @@
 
 mod fields;
 mod memo;
+mod origin;
 mod scan;
 mod text;
 mod v1;
@@ -21,6 +22,7 @@ use crate::counters::Loss;
 use crate::record::{Header, Kind, SourceRule, Version, source_hash};
 pub use fields::{Fields, fields, source, whole_fields};
 pub use memo::SourceMemo;
+pub(crate) use origin::{append_source, origin};
 use xxhash_rust::xxh64::Xxh64;
 
 /// A checked envelope, still in its bytes.

@@ -15,14 +15,14 @@ use signature::Signature;
 pub struct Entry {
     /// What its bytes are.
     pub version: Version,
-    /// How the source of a v1 envelope is found.
+    /// How the source of an envelope that does not name one is found. v2 knows [`SourceRule::Origin`] only.
     pub source_rule: SourceRule,
     /// Whether a v1 envelope without the event that it announces is refused.
     pub needs_event: bool,
 }
 
 impl Entry {
-    /// Over UDP we are the agent that emitters talk to.
+    /// Over UDP we are the agent that emitters talk to; over gRPC too, by an agent's rules.
     pub const fn agent(version: Version) -> Self {
         Self {
             version,
@@ -31,7 +31,7 @@ impl Entry {
         }
     }
 
-    /// Over TCP and gRPC we are the Doppler that agents talk to.
+    /// Over TCP and gRPC we are else the Doppler that agents talk to.
     pub const fn doppler(version: Version) -> Self {
         Self {
             version,

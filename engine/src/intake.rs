@@ -4,10 +4,13 @@
 
 use crate::clock::UnixNanos;
 use crate::counters::{Counter, Loss, ShardCounters};
-use crate::decode::{self, Envelope, SourceMemo};
+use crate::decode::{self, Envelope, Source, SourceMemo};
 use crate::ingest::Entry;
 use crate::lanes::Lanes;
+use crate::limits::MAPPED_BYTES_KEPT;
+use crate::record::{SourceRule, Version};
 use crate::route::Routes;
+use std::mem;
 use std::sync::Arc;
 
 /// The writing end of a shard.
@@ -18,6 +21,8 @@ pub struct Intake {
     lanes: Lanes,
     counters: Arc<ShardCounters>,
     now: UnixNanos,
+    /// An envelope with the source id that it lacked.
+    mapped: Vec<u8>,
 }
 
 impl Intake {
@@ -29,6 +34,7 @@ impl Intake {
             lanes,
             counters,
             now: UnixNanos::default(),
+            mapped: Vec::with_capacity(MAPPED_BYTES_KEPT),
         }
     }
 
@@ -49,7 +55,13 @@ impl Intake {
         self.count(Counter::Received, 1);
         let published = decode::envelope(frame, entry.version, entry.source_rule)
             .and_then(|envelope| check_event(entry, envelope))
-            .map(|envelope| self.publish(&envelope));
+            .map(|envelope| {
+                if lacks_source(entry, &envelope) {
+                    self.publish_as_of_origin(&envelope);
+                } else {
+                    self.publish(&envelope);
+                }
+            });
         if let Err(loss) = published {
             self.counters.lose(loss);
         }
@@ -62,6 +74,27 @@ impl Intake {
         let header = envelope.header_with(self.now, source_hash);
         self.lanes
             .publish(self.routes.of(&header), &header, envelope.bytes);
+    }
+
+    /// As upstream's agents do, the origin is written into the envelope: drains are found and lines are
+    /// written by its source id.
+    #[cold]
+    fn publish_as_of_origin(&mut self, envelope: &Envelope<'_>) {
+        let Some(origin) = decode::origin(envelope.bytes) else {
+            return self.publish(envelope);
+        };
+        self.count(Counter::OriginMappings, 1);
+        let mut mapped = mem::take(&mut self.mapped);
+        mapped.clear();
+        mapped.extend_from_slice(envelope.bytes);
+        decode::append_source(&mut mapped, origin);
+        self.publish(&Envelope {
+            bytes: &mapped,
+            source: Source::Text(origin),
+            ..*envelope
+        });
+        mapped.shrink_to(MAPPED_BYTES_KEPT);
+        self.mapped = mapped;
     }
 
     /// Ends a turn: shows the lanes' readers what was published.
@@ -85,6 +118,14 @@ impl Intake {
     pub fn counters(&self) -> &ShardCounters {
         &self.counters
     }
+}
+
+/// Whether an agent took a v2 envelope without a source id.
+#[inline]
+fn lacks_source(entry: Entry, envelope: &Envelope<'_>) -> bool {
+    entry.source_rule == SourceRule::Origin
+        && envelope.version == Version::V2
+        && envelope.source == Source::Text(&[])
 }
 
 #[inline]

@@ -14,6 +14,10 @@ pub const SIGNATURE_BYTES: usize = 32;
 /// Largest UDP payload over IPv4, in bytes; with UDP_GRO also the largest train of datagrams.
 pub const DATAGRAM_BYTES_MAX: usize = 65_535;
 
+/// Memory that is kept for an envelope and the source id that it lacked, in bytes: twice the largest
+/// datagram, of which the source id is a part. Only gRPC brings larger ones.
+pub const MAPPED_BYTES_KEPT: usize = 2 * DATAGRAM_BYTES_MAX + 16;
+
 /// Lanes of one shard: a lane set is the bits of one word.
 pub const LANES_MAX: usize = 64;
 

@@ -87,7 +87,7 @@ impl KindSet {
 pub enum SourceRule {
     /// `deployment/job`: what a Doppler's conversion to v2 does.
     DeploymentJob,
-    /// The origin: what an agent does with what it takes over UDP.
+    /// The origin: what an agent does with what it takes, v2 included.
     Origin,
 }
 

@@ -23,6 +23,7 @@
 //!   addresses can be connected to.
 //! * Fields that no generation of the protocol knows stay in what is spliced through; they are dropped from
 //!   counters and from envelopes with deprecated tags, which are made anew.
+//! * A v1 value of -0 becomes 0 in v2: the writer leaves out what equals the default.
 
 pub mod limits;
 

@@ -46,7 +46,8 @@ pub enum Rules {
     Doppler,
     /// As the Reverse Log Proxy: v2 readers only, tags as the request prefers them.
     ReverseLogProxy,
-    /// As an agent: senders of v2 only, a batch by itself among them.
+    /// As an agent: senders of v2 only, a batch by itself among them. Envelopes without a source id get
+    /// their origin for one.
     Agent,
     /// All services of the Doppler, and v2 readers as the Reverse Log Proxy treats them: what
     /// a client expects that was made for one of the two.

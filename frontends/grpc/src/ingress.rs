@@ -1,5 +1,6 @@
 //! Senders: what they send goes to the lanes as from any shard, without being decoded into objects.
 
+use crate::config::Rules;
 use crate::counters::{GrpcCounter, GrpcCounters};
 use crate::register::stopping;
 use crate::turns::{Seat, Turns};
@@ -23,6 +24,8 @@ const MESSAGE_BYTES_MAX: usize = 10 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Senders {
     shard: Arc<Mutex<Shard>>,
+    /// By which rules v2 envelopes are taken.
+    version2: Entry,
     turns: Arc<Turns>,
     unfinished: Arc<Unfinished>,
     counters: Arc<GrpcCounters>,
@@ -52,9 +55,15 @@ pub(crate) enum Wrapping {
 impl Senders {
     pub(crate) fn new(
         intake: DrivenIntake,
+        rules: Rules,
         counters: Arc<GrpcCounters>,
         unfinished: Arc<Unfinished>,
     ) -> Self {
+        let version2 = if rules.is_agent() {
+            Entry::agent(Version::V2)
+        } else {
+            Entry::doppler(Version::V2)
+        };
         let shard = Shard {
             intake: Some(intake),
             taking: 0,
@@ -62,6 +71,7 @@ impl Senders {
         };
         Self {
             shard: Arc::new(Mutex::new(shard)),
+            version2,
             turns: Arc::default(),
             unfinished,
             counters,
@@ -122,8 +132,8 @@ impl Senders {
             };
             match message {
                 Ok(Some(message)) => {
-                    let Some(taking) = Taking::begin(&self.shard, Rest::of(&message, wrapping))
-                    else {
+                    let rest = Rest::of(&message, wrapping, self.version2);
+                    let Some(taking) = Taking::begin(&self.shard, rest) else {
                         return Err(opened.cut(stopping()));
                     };
                     taking.take(&mut seat).await;
@@ -238,8 +248,8 @@ enum Rest<'m> {
 }
 
 impl<'m> Rest<'m> {
-    fn of(message: &'m [u8], wrapping: Wrapping) -> Self {
-        let (v1, v2) = (Entry::doppler(Version::V1), Entry::doppler(Version::V2));
+    fn of(message: &'m [u8], wrapping: Wrapping, v2: Entry) -> Self {
+        let v1 = Entry::doppler(Version::V1);
         match wrapping {
             Wrapping::Plain => Self::Whole(v2, Some(message)),
             Wrapping::Data if message.is_empty() => Self::Whole(v1, Some(message)),

@@ -118,7 +118,7 @@ impl Worker {
         let within = runtime.enter();
         let listener = TcpListener::from_std(listener)?;
         let unfinished = Unfinished::new(UNFINISHED_BYTES);
-        let (input, stop) = Input::new(feed, &counters, &unfinished)?;
+        let (input, stop) = Input::new(feed, config.rules, &counters, &unfinished)?;
         drop(within);
         let demand = input.demand();
         let worker = Self {
@@ -227,12 +227,13 @@ impl Worker {
 impl Input {
     fn new(
         feed: Feed,
+        rules: Rules,
         counters: &Arc<GrpcCounters>,
         unfinished: &Arc<Unfinished>,
     ) -> io::Result<(Self, Stop)> {
         Ok(match feed {
             Feed::Lanes { reader, intake } => {
-                let senders = Senders::new(intake, counters.clone(), unfinished.clone());
+                let senders = Senders::new(intake, rules, counters.clone(), unfinished.clone());
                 let stop = Stop::Senders(senders.clone());
                 (Self::Lanes(Lanes::new(reader)?, senders), stop)
             }

@@ -204,9 +204,11 @@ impl Seen<'_> {
             .collect()
     }
 
+    /// Of what came by an agent's rules, and of what came by others and was forwarded.
     fn mappings(&self) -> u64 {
         let forward = self.state.forward.as_ref();
-        forward.map_or(0, |forward| forward.origin_mappings())
+        let forwarded = forward.map_or(0, |forward| forward.origin_mappings());
+        sum(self.shards().1, Counter::OriginMappings) + forwarded
     }
 
     /// The shards on io_uring, which take UDP, and those of gRPC: these were added later.

@@ -5,7 +5,10 @@ use super::{Running, https_get, piped};
 use crate::certificates::Authority;
 use crate::grpc::{Sender, block_on, channel};
 use crate::process::{HYDRANT, wait_until};
+use bytes::Bytes;
+use hydrant_proto::v2;
 use hydrant_rpc::tls::{ClientTls, TlsFiles};
+use prost::Message;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
@@ -14,6 +17,8 @@ use std::thread;
 
 const AGENT: &str = "metron";
 const COUNT: u64 = 1_000;
+/// One log more, whose source is its origin.
+const LINES: u64 = COUNT + 1;
 
 /// By these variables upstream's is started.
 fn syslog_agent(files: &TlsFiles) -> Command {
@@ -56,6 +61,21 @@ fn receive(listener: &TcpListener, count: u64) -> Vec<String> {
     (0..count).map(|_| line()).collect()
 }
 
+/// A log without a source id, of which an agent takes this tag for one.
+fn of_origin(origin: &str, number: u64) -> Bytes {
+    let log = v2::Log {
+        payload: number.to_string().into(),
+        ..v2::Log::default()
+    };
+    let envelope = v2::Envelope {
+        tags: [("origin".to_owned(), origin.to_owned())].into(),
+        message: Some(v2::envelope::Message::Log(log)),
+        ..v2::Envelope::default()
+    };
+    let batch = vec![envelope];
+    v2::EnvelopeBatch { batch }.encode_to_vec().into()
+}
+
 /// What it shows a scraper.
 fn scraped(running: &Running, files: &TlsFiles) -> String {
     let line = "Metrics endpoint is listening on ";
@@ -69,7 +89,7 @@ fn scraped(running: &Running, files: &TlsFiles) -> String {
 fn logs_of_a_bound_app_come_to_its_drain_by_way_of_the_binding_cache() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let drain = listener.local_addr().unwrap();
-    let received = thread::spawn(move || receive(&listener, COUNT));
+    let received = thread::spawn(move || receive(&listener, LINES));
     let [api, cache, agents] = [(); 3].map(|()| Authority::new());
     let (api_address, _api) = cloud_controller(&api.files("cloud-controller"), page(drain));
     let files = cache.files("binding-cache");
@@ -97,6 +117,7 @@ fn logs_of_a_bound_app_come_to_its_drain_by_way_of_the_binding_cache() {
         let sender = Sender::open(channel(running.bound("grpc"), Some(&tls)).await);
         sender.send_numbers("app", 0..COUNT).await;
         sender.send_numbers("other", 0..COUNT).await;
+        sender.send(of_origin("app", COUNT)).await;
         sender.end().await;
     });
     for (number, line) in received.join().unwrap().iter().enumerate() {
@@ -106,7 +127,7 @@ fn logs_of_a_bound_app_come_to_its_drain_by_way_of_the_binding_cache() {
     }
     let url = format!("syslog://{drain}");
     let sent = format!(
-        "\negress{{direction=\"egress\",drain_scope=\"app\",drain_url=\"{url}\"}} {COUNT}\n"
+        "\negress{{direction=\"egress\",drain_scope=\"app\",drain_url=\"{url}\"}} {LINES}\n"
     );
     wait_until("a count", || scraped(&running, &files).contains(&sent));
     let text = scraped(&running, &files);
@@ -114,8 +135,9 @@ fn logs_of_a_bound_app_come_to_its_drain_by_way_of_the_binding_cache() {
         "aggregate_drains{unit=\"count\"} 0",
         "dropped{direction=\"egress\"} 0",
         "dropped{direction=\"ingress\"} 0",
-        &format!("ingress{{scope=\"agent\"}} {}", 2 * COUNT),
-        &format!("ingress{{scope=\"all_drains\"}} {COUNT}"),
+        &format!("ingress{{scope=\"agent\"}} {}", COUNT + LINES),
+        &format!("ingress{{scope=\"all_drains\"}} {LINES}"),
+        "origin_mappings 1",
     ] {
         assert!(text.contains(&format!("\n{line}\n")), "{line}: {text}");
     }
