@@ -1,12 +1,13 @@
 //! Log Cache's store: what keeping an envelope costs, in time and in memory.
 
-use criterion::{Criterion, Throughput};
 use hydrant_engine::decode;
 use hydrant_engine::record::{Kind, KindSet, SourceRule, Version, source_hash};
 use hydrant_log_cache::store::{Bounds, Query, Store};
 use hydrant_perf::mixes::{Generator, Mix};
 use mimalloc::MiMalloc;
+use nix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
+use std::time::Duration;
 
 /// As the binary has it.
 #[global_allocator]
@@ -14,7 +15,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 const SOURCES: usize = 1000;
 const ENVELOPES: usize = 300_000;
-const MEMORY_BYTES: usize = 64 << 20;
+const MEMORY_BYTES: usize = 32 << 20;
 
 struct Arrived {
     source_hash: u64,
@@ -24,41 +25,67 @@ struct Arrived {
     bytes: Vec<u8>,
 }
 
+/// Rounds of putting all envelopes; the least is told, because others only add to it.
+const ROUNDS: usize = 5;
+const READS: usize = 2000;
+
+#[expect(clippy::print_stdout, reason = "a table")]
 fn main() {
-    let mut criterion = Criterion::default().configure_from_args();
-    let mut group = criterion.benchmark_group("store");
+    println!("mix         arrived B  kept B  put ns  newest 100 us");
     for mix in Mix::ALL {
         let envelopes = envelopes(mix);
+        let count = envelopes.len();
+        let arrived: usize = envelopes.iter().map(|envelope| envelope.bytes.len()).sum();
         let mut store = Store::new(bounds());
-        let mut next = envelopes.iter().cycle();
-        say_memory(mix, &envelopes);
-        group.throughput(Throughput::Elements(1));
-        group.bench_function(format!("put/{}", mix.name()), |bencher| {
-            bencher.iter(|| next.next().map(|envelope| put(&mut store, envelope)));
-        });
-        let newest = Query {
-            start: 0,
-            end: i64::MAX,
-            limit: 100,
-            kinds: KindSet::ALL,
-            descending: true,
-            names: None,
-        };
-        let mut batch = Vec::new();
-        let mut next = envelopes.iter().cycle();
-        group.bench_function(format!("newest-100/{}", mix.name()), |bencher| {
-            bencher.iter(|| {
-                batch.clear();
-                let envelope = next.next();
-                envelope.map(|envelope| {
-                    let id = envelope.source_id.as_bytes();
-                    black_box(store.read(envelope.source_hash, id, &newest, &mut batch))
-                })
-            });
-        });
+        let put = least(ROUNDS, || put_all(&mut store, &envelopes));
+        let read = least(ROUNDS, || read_some(&store, &envelopes));
+        println!(
+            "{:<11} {:>9} {:>7} {:>7} {:>14}",
+            mix.name(),
+            arrived / count,
+            kept_bytes(&envelopes) / count,
+            put.as_nanos() / count as u128,
+            read.as_micros() / READS as u128,
+        );
     }
-    group.finish();
-    criterion.final_summary();
+}
+
+/// CPU time of this thread.
+fn least(rounds: usize, mut act: impl FnMut()) -> Duration {
+    let rounds = (0..rounds).map(|_| {
+        let before = cpu_time();
+        act();
+        cpu_time().saturating_sub(before)
+    });
+    rounds.min().unwrap_or_default()
+}
+
+fn cpu_time() -> Duration {
+    let now = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    now.map(Duration::from).unwrap_or_default()
+}
+
+fn put_all(store: &mut Store, envelopes: &[Arrived]) {
+    for envelope in envelopes {
+        put(store, envelope);
+    }
+}
+
+fn read_some(store: &Store, envelopes: &[Arrived]) {
+    let mut batch = Vec::new();
+    let newest = Query {
+        start: 0,
+        end: i64::MAX,
+        limit: 100,
+        kinds: KindSet::ALL,
+        descending: true,
+        names: None,
+    };
+    for envelope in envelopes.iter().take(READS) {
+        batch.clear();
+        let id = envelope.source_id.as_bytes();
+        black_box(store.read(envelope.source_hash, id, &newest, &mut batch));
+    }
 }
 
 const fn bounds() -> Bounds {
@@ -79,27 +106,14 @@ fn put(store: &mut Store, envelope: &Arrived) {
     store.put(source_hash, id, kind, timestamp, &envelope.bytes);
 }
 
-#[expect(
-    clippy::print_stdout,
-    clippy::cast_precision_loss,
-    reason = "a figure of the benchmark"
-)]
-fn say_memory(mix: Mix, envelopes: &[Arrived]) {
+/// Memory of all of them.
+fn kept_bytes(envelopes: &[Arrived]) -> usize {
     let mut store = Store::new(Bounds {
         memory_bytes: usize::MAX,
         count_per_source: u64::MAX,
     });
-    for envelope in envelopes {
-        put(&mut store, envelope);
-    }
-    let arrived: usize = envelopes.iter().map(|envelope| envelope.bytes.len()).sum();
-    let count = envelopes.len() as f64;
-    println!(
-        "store/memory/{}: {:.0} bytes kept of an envelope of {:.0}",
-        mix.name(),
-        store.memory_bytes() as f64 / count,
-        arrived as f64 / count,
-    );
+    put_all(&mut store, envelopes);
+    store.memory_bytes()
 }
 
 fn envelopes(mix: Mix) -> Vec<Arrived> {
