@@ -15,4 +15,4 @@ pub mod sender;
 
 mod generated;
 
-pub use generated::{doppler, doppler_ingestor, egress, ingress};
+pub use generated::{doppler, doppler_ingestor, egress, ingress, logcache};
