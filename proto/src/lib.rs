@@ -32,5 +32,7 @@ pub use app_id::v1_app_id;
 
 pub mod convert;
 
+pub mod json;
+
 /// The encoded `google.protobuf.FileDescriptorSet` of all messages and services here.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
