@@ -48,6 +48,27 @@ fn main() {
                     .build(),
             ],
         ),
+        service(
+            "logcache.v1",
+            "Ingress",
+            vec![method("send", "Send").build()],
+        ),
+        service(
+            "logcache.v1",
+            "Egress",
+            vec![
+                method("read", "Read").build(),
+                method("meta", "Meta").build(),
+            ],
+        ),
+        service(
+            "logcache.v1",
+            "PromQLQuerier",
+            vec![
+                method("instant_query", "InstantQuery").build(),
+                method("range_query", "RangeQuery").build(),
+            ],
+        ),
     ]);
 }
 

@@ -1,5 +1,5 @@
-//! Loggregator's wire formats: generated types of v1, v2 and Doppler's v1 interface, and the
-//! conversion between v1 and v2.
+//! Loggregator's wire formats: generated types of v1, v2, Doppler's v1 interface and Log Cache's,
+//! and the conversion between v1 and v2.
 //!
 //! Maps are ordered, so that equal envelopes have equal bytes.
 
@@ -20,12 +20,19 @@ pub mod plumbing {
     include!(concat!(env!("OUT_DIR"), "/plumbing.rs"));
 }
 
+pub mod logcache {
+    //! Log Cache's interface, protobuf package `logcache.v1`.
+    include!(concat!(env!("OUT_DIR"), "/logcache.v1.rs"));
+}
+
 pub mod uuid;
 
 mod app_id;
 pub use app_id::v1_app_id;
 
 pub mod convert;
+
+pub mod json;
 
 /// The encoded `google.protobuf.FileDescriptorSet` of all messages and services here.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -5,7 +5,6 @@
 //! then the provider loses, and counts.
 
 use crate::answer::AnyBody;
-use crate::json::push_envelope;
 use crate::provider::Batches;
 use crate::state::{GatewayCounter, GatewayState};
 use crate::timing::Timing;
@@ -14,6 +13,7 @@ use futures_util::future::{Either, select};
 use futures_util::stream::unfold;
 use http_body_util::{BodyExt, StreamBody};
 use hydrant_http::Stopping;
+use hydrant_proto::json::push_envelope;
 use hydrant_proto::v2::Envelope;
 use hydrant_rpc::batch::elements;
 use hyper::body::Frame;

@@ -1,7 +1,7 @@
 //! The RLP gateway: `GET /v2/read` as server-sent events, for clients who do not speak gRPC.
 //!
 //! One thread, which serves HTTP. `read` decides what a request gets, `access` who may read,
-//! `provider` opens a stream of batches by gRPC, and `events` writes them as `json`.
+//! `provider` opens a stream of batches by gRPC, and `events` writes them in protobuf's JSON.
 //!
 //! As upstream: the order in which a request is judged, answers to the byte, queries, events,
 //! protobuf's JSON, who may read. Not as upstream: a malformed envelope costs itself and not its
@@ -13,7 +13,6 @@ mod access_log;
 mod answer;
 mod config;
 mod events;
-mod json;
 mod provider;
 mod query;
 mod read;

@@ -11,9 +11,10 @@ pub use unverified::Unverified;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, HeaderValue};
-use hyper::{Request, StatusCode, Uri};
+use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use std::error::Error;
 use std::io;
@@ -82,35 +83,55 @@ impl Asker {
     ///
     /// # Errors
     /// Why there is no answer. One of any status is one.
-    pub async fn ask(&self, ask: Ask) -> Result<Said, AskError> {
-        let uri = ask.uri();
+    pub async fn ask(&self, mut ask: Ask) -> Result<Said, AskError> {
+        let host = host_of(&ask)?;
+        ask.headers_mut().insert(HOST, host);
+        let answer = self.open(ask).await?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), self.answer_bytes_max);
+        let body = body.collect().await.map_err(AskError::Body)?.to_bytes();
+        Ok(Said { status, body })
+    }
+
+    /// Connects and asks, for as long as it takes; the answer's body comes as it is read, of any
+    /// length. The question's `Host` is kept.
+    ///
+    /// # Errors
+    /// Why there is no answer. One of any status is one.
+    pub async fn open<B>(&self, question: Request<B>) -> Result<Response<Incoming>, AskError>
+    where
+        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        let uri = question.uri();
         let is_https = uri.scheme_str() == Some("https");
         let host = uri.host().ok_or(AskError::Url)?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
         let tcp = connect(host, port).await?;
         if !is_https {
-            return self.send(tcp, ask).await;
+            return send(tcp, question).await;
         }
         let https = self.https.as_ref().ok_or(AskError::NoHttps)?;
-        self.send(https.connect(host, tcp).await?, ask).await
+        send(https.connect(host, tcp).await?, question).await
     }
+}
 
-    async fn send(
-        &self,
-        io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        mut ask: Ask,
-    ) -> Result<Said, AskError> {
-        name_host(&mut ask)?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await?;
-        // It ends with the answer, or when we have lost interest in that.
-        tokio::spawn(async move { connection.await.ok() });
-        let answer = sender.send_request(ask).await?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), self.answer_bytes_max);
-        let body = body.collect().await.map_err(AskError::Body)?.to_bytes();
-        Ok(Said { status, body })
-    }
+async fn send<B>(
+    io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    mut question: Request<B>,
+) -> Result<Response<Incoming>, AskError>
+where
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    // The host is a header's, where HTTP/1.1 has it.
+    let path = question.uri().path_and_query().cloned();
+    *question.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
+    let close = HeaderValue::from_static("close");
+    question.headers_mut().insert(CONNECTION, close);
+    let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await?;
+    // It ends with the answer, or when we have lost interest in that.
+    tokio::spawn(async move { connection.await.ok() });
+    Ok(sender.send_request(question).await?)
 }
 
 async fn connect(host: &str, port: u16) -> Result<TcpStream, AskError> {
@@ -125,14 +146,8 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, AskError> {
     })
 }
 
-/// Takes the host out of the URI and into its header, where HTTP/1.1 has it.
-fn name_host(ask: &mut Ask) -> Result<(), AskError> {
+/// The URI's, as its header has it.
+fn host_of(ask: &Ask) -> Result<HeaderValue, AskError> {
     let authority = ask.uri().authority().ok_or(AskError::Url)?.as_str();
-    let host = HeaderValue::from_str(authority).or(Err(AskError::Url))?;
-    let path = ask.uri().path_and_query().cloned();
-    *ask.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
-    let headers = ask.headers_mut();
-    headers.insert(HOST, host);
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    Ok(())
+    HeaderValue::from_str(authority).or(Err(AskError::Url))
 }

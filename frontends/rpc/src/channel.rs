@@ -42,6 +42,17 @@ pub fn channel(address: &str, tls: Option<&ClientTls>) -> Channel {
     endpoint(address, tls).connect_with_connector_lazy(connector)
 }
 
+/// As [`channel`], for calls rather than streams: HTTP/2 does not ask a silent peer if it is there.
+/// grpc-go's servers end a connection on which that happens more often than every 5 minutes, unless
+/// they were told otherwise.
+///
+/// # Panics
+/// As [`channel`].
+pub fn quiet_channel(address: &str, tls: Option<&ClientTls>) -> Channel {
+    let connector = Connector::new(address, tls);
+    with_windows(plain_endpoint(address, tls)).connect_with_connector_lazy(connector)
+}
+
 /// As [`channel`], but connected.
 ///
 /// # Errors
@@ -91,7 +102,11 @@ pub async fn dial(dial: Dial<'_>) -> Result<Channel, Error> {
 }
 
 fn endpoint(address: &str, tls: Option<&ClientTls>) -> Endpoint {
-    with_keepalive(plain_endpoint(address, tls))
+    with_windows(with_keepalive(plain_endpoint(address, tls)))
+}
+
+fn with_windows(endpoint: Endpoint) -> Endpoint {
+    endpoint
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES)

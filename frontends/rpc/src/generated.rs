@@ -35,3 +35,27 @@ pub mod egress {
     pub use egress_client::EgressClient;
     pub use egress_server::{Egress, EgressServer};
 }
+
+/// Log Cache's services, package `logcache.v1`.
+pub mod logcache {
+    /// `logcache.v1.Ingress`: envelopes in.
+    pub mod ingress {
+        include!(concat!(env!("OUT_DIR"), "/logcache.v1.Ingress.rs"));
+        pub use ingress_client::IngressClient;
+        pub use ingress_server::{Ingress, IngressServer};
+    }
+
+    /// `logcache.v1.Egress`: envelopes and their sources out.
+    pub mod egress {
+        include!(concat!(env!("OUT_DIR"), "/logcache.v1.Egress.rs"));
+        pub use egress_client::EgressClient;
+        pub use egress_server::{Egress, EgressServer};
+    }
+
+    /// `logcache.v1.PromQLQuerier`: answers to queries.
+    pub mod promql {
+        include!(concat!(env!("OUT_DIR"), "/logcache.v1.PromQLQuerier.rs"));
+        pub use prom_q_l_querier_client::PromQLQuerierClient;
+        pub use prom_q_l_querier_server::{PromQLQuerier, PromQLQuerierServer};
+    }
+}

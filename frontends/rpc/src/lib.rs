@@ -17,4 +17,4 @@ pub mod sender;
 
 mod generated;
 
-pub use generated::{doppler, doppler_ingestor, egress, ingress};
+pub use generated::{doppler, doppler_ingestor, egress, ingress, logcache};

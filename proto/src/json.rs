@@ -5,17 +5,18 @@
 
 mod text;
 
+use crate::v2::envelope::Message;
+use crate::v2::log::Type;
+use crate::v2::value::Data;
+use crate::v2::{Counter, Envelope, Event, GaugeValue, Log, Timer, Value};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use hydrant_proto::v2::envelope::Message;
-use hydrant_proto::v2::log::Type;
-use hydrant_proto::v2::value::Data;
-use hydrant_proto::v2::{Counter, Envelope, Event, GaugeValue, Log, Timer, Value};
 use std::collections::BTreeMap;
-use text::{push_double, push_number, push_quoted_number, push_string};
+use text::push_double;
+pub use text::{push_number, push_quoted_number, push_string};
 
 /// Adds an envelope.
-pub(crate) fn push_envelope(out: &mut String, envelope: &Envelope) {
+pub fn push_envelope(out: &mut String, envelope: &Envelope) {
     out.push_str("{\"timestamp\":");
     push_quoted_number(out, envelope.timestamp);
     out.push_str(",\"source_id\":");
@@ -120,8 +121,12 @@ fn push_data(out: &mut String, data: &Data) {
     }
 }
 
-/// A map, which has the order of its keys' bytes already.
-fn push_map<V>(out: &mut String, map: &BTreeMap<String, V>, push_value: impl Fn(&mut String, &V)) {
+/// Adds a map, which has the order of its keys' bytes already.
+pub fn push_map<V>(
+    out: &mut String,
+    map: &BTreeMap<String, V>,
+    push_value: impl Fn(&mut String, &V),
+) {
     out.push('{');
     for (index, (key, value)) in map.iter().enumerate() {
         if index > 0 {

@@ -1,10 +1,10 @@
 //! The reference's examples, and another writer to agree with.
 
 use super::push_envelope;
-use hydrant_proto::DESCRIPTORS;
-use hydrant_proto::v2::envelope::Message as Content;
-use hydrant_proto::v2::value::Data;
-use hydrant_proto::v2::{Counter, Envelope, Event, Gauge, GaugeValue, Log, Timer, Value};
+use crate::DESCRIPTORS;
+use crate::v2::envelope::Message as Content;
+use crate::v2::value::Data;
+use crate::v2::{Counter, Envelope, Event, Gauge, GaugeValue, Log, Timer, Value};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use prost::Message;

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Only what JSON demands is escaped: quotes, backslashes and what is below U+0020.
-pub(super) fn push_string(out: &mut String, text: &str) {
+pub fn push_string(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
     while let Some(index) = rest.bytes().position(is_escaped) {
@@ -40,13 +40,14 @@ fn push_escape(out: &mut String, byte: u8) {
 }
 
 /// A 64-bit integer: a string, because JavaScript's numbers have 53 bits.
-pub(super) fn push_quoted_number(out: &mut String, number: impl Display) {
+pub fn push_quoted_number(out: &mut String, number: impl Display) {
     out.push('"');
     push_number(out, number);
     out.push('"');
 }
 
-pub(super) fn push_number(out: &mut String, number: impl Display) {
+/// A number as Rust writes it, which is JSON's way for integers.
+pub fn push_number(out: &mut String, number: impl Display) {
     write!(out, "{number}").ok(); // A string takes everything.
 }
 
