@@ -1,7 +1,9 @@
 //! What a foundation said of late, in memory: Log Cache.
 //!
-//! `store` keeps envelopes by source and finds them again; it belongs to one thread, knows no
-//! socket and no clock. A module uses only those above it in this list.
+//! `store` keeps envelopes by source and finds them again; it knows no socket and no clock.
+//! `partitions` are stores that together are one; `node` is the thread that keeps in them what
+//! senders send and answers readers from them, by upstream's `logcache.v1`. A module uses only those
+//! above it in this list.
 
 pub mod limits;
 
@@ -11,4 +13,21 @@ mod names;
 
 pub mod store;
 
+mod request;
+
+mod config;
+
+mod counters;
+
+mod partitions;
+
+mod calls;
+
+mod node;
+
+pub use config::LogCacheConfig;
+pub use counters::{NodeCounter, NodeCounters};
 pub use names::NameFilter;
+pub use node::{Node, StartError, start};
+pub use partitions::{Partitions, Standing, Taken};
+pub use request::{Refused, query};

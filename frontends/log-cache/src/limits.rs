@@ -12,3 +12,21 @@ pub const READ_LIMIT_DEFAULT: usize = 100;
 
 /// Envelopes that a read may ask for.
 pub const READ_LIMIT_MAX: usize = 1000;
+
+/// Envelopes that are kept of a source if nobody says how many (upstream's MAX_PER_SOURCE).
+pub const COUNT_PER_SOURCE_DEFAULT: u64 = 100_000;
+
+/// Memory below which a store could not keep a segment of its largest sources.
+pub const MEMORY_BYTES_MIN: u64 = 1 << 20;
+
+/// Largest message that is taken under TLS, in bytes (upstream's `cmd/log-cache/main.go`).
+pub const TLS_MESSAGE_BYTES_MAX: usize = 50 << 20;
+
+/// Largest message that is taken in plaintext, in bytes: gRPC's own default, as upstream has it.
+pub const PLAIN_MESSAGE_BYTES_MAX: usize = 4 << 20;
+
+/// What is kept of messages that have not come whole: two of the largest.
+pub const UNFINISHED_BYTES: usize = 2 * TLS_MESSAGE_BYTES_MAX;
+
+/// How often what is too old is looked for, in seconds.
+pub const EXPIRY_S: u64 = 5;

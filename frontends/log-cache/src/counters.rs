@@ -1,0 +1,66 @@
+//! What a node counts.
+
+use hydrant_engine::counters::Loss;
+use hydrant_rpc::listen::{Event, Watch};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+hydrant_engine::counters! {
+    /// What a node counts of its connections and calls.
+    NodeCounter {
+        Connections = "connections", "TCP connections accepted.";
+        TlsFailed = "tls_failed", "Connections closed because the TLS handshake failed or took too long.";
+        PrefaceLate = "preface_late", "Connections closed because the client did not begin with HTTP/2 in time.";
+        Ingress = "ingress", "Envelopes kept.";
+        Egress = "egress", "Envelopes given to readers.";
+        RequestsInvalid = "requests_invalid", "Calls refused because their request was wrong, too large or cut off.";
+    }
+}
+
+/// Counters of a node.
+#[derive(Debug)]
+pub struct NodeCounters {
+    counters: [AtomicU64; NodeCounter::ALL.len()],
+    losses: [AtomicU64; Loss::ALL.len()],
+}
+
+impl Default for NodeCounters {
+    fn default() -> Self {
+        Self {
+            counters: Default::default(),
+            losses: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+}
+
+impl NodeCounters {
+    /// Counts so many.
+    pub fn add(&self, counter: NodeCounter, count: u64) {
+        self.counters[counter as usize].fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// What a counter stands at.
+    pub fn get(&self, counter: NodeCounter) -> u64 {
+        self.counters[counter as usize].load(Ordering::Relaxed)
+    }
+
+    /// Counts an envelope that was not kept.
+    pub fn lose(&self, loss: Loss) {
+        self.losses[loss as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Envelopes that were not kept for this reason.
+    pub fn lost(&self, loss: Loss) -> u64 {
+        self.losses[loss as usize].load(Ordering::Relaxed)
+    }
+}
+
+impl Watch for NodeCounters {
+    fn happened(&self, event: Event) {
+        let counter = match event {
+            Event::Accepted => NodeCounter::Connections,
+            Event::TlsFailed => NodeCounter::TlsFailed,
+            Event::PrefaceLate => NodeCounter::PrefaceLate,
+        };
+        self.add(counter, 1);
+    }
+}

@@ -1,0 +1,196 @@
+//! A node of Log Cache: a thread that keeps what senders send and answers readers.
+
+use crate::calls::Calls;
+use crate::config::LogCacheConfig;
+use crate::counters::NodeCounters;
+use crate::limits::{EXPIRY_S, PLAIN_MESSAGE_BYTES_MAX, TLS_MESSAGE_BYTES_MAX, UNFINISHED_BYTES};
+use crate::partitions::Partitions;
+use hydrant_engine::clock::UnixNanos;
+use hydrant_engine::config::ConfigError;
+use hydrant_rpc::listen::{Permits, accept, incoming, listen};
+use hydrant_rpc::server::Unfinished;
+use hydrant_rpc::tls::{ServerTls, TlsError};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime::{self, Runtime};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{interval, timeout};
+use tonic::service::Routes;
+use tonic::transport::Server;
+
+/// What a client may send ahead in all streams of a connection, and in one: batches are some tens
+/// of KiB, and there may be many under way.
+const WINDOW_BYTES: u32 = 4 << 20;
+/// What a client may send in one frame: a whole batch, so that it comes out of HTTP/2 in one piece.
+const FRAME_BYTES: u32 = 256 << 10;
+/// How soon a silent client is asked whether it is there, and how soon it must answer.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
+/// Connections that wait for being served.
+const READY_MAX: usize = 64;
+/// How long calls that are under way may take once the node is to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A certificate or key cannot be used.
+    #[error("log_cache.tls: {0}")]
+    Tls(#[from] TlsError),
+    /// The address cannot be used.
+    #[error("log_cache.address: cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the kernel said.
+        error: io::Error,
+    },
+    /// The thread could not be started.
+    #[error("log_cache: cannot start: {0}")]
+    Thread(io::Error),
+}
+
+/// A node that runs.
+#[derive(Debug)]
+pub struct Node {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it keeps.
+    pub partitions: Partitions,
+    /// What it counts.
+    pub counters: Arc<NodeCounters>,
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+/// Starts a node.
+///
+/// # Errors
+/// Says which setting, file, address or system call stands in the way; nothing runs then.
+pub fn start(config: &LogCacheConfig) -> Result<Node, StartError> {
+    config.check()?;
+    let tls = config.tls.as_ref().map(ServerTls::load).transpose()?;
+    let address = config.address;
+    let refused = |error| StartError::Listen { address, error };
+    let (mut listeners, address) = listen(address, 1).map_err(refused)?;
+    let listener = listeners
+        .pop()
+        .ok_or_else(|| refused(io::ErrorKind::Other.into()))?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(StartError::Thread)?;
+    let listener = {
+        let _within = runtime.enter();
+        TcpListener::from_std(listener).map_err(StartError::Thread)?
+    };
+    let partitions = Partitions::new(config.partitions, config.bounds());
+    let counters = Arc::<NodeCounters>::default();
+    let (stop, is_stopping) = watch::channel(false);
+    let serving = Serving {
+        listener,
+        calls: Calls {
+            partitions: partitions.clone(),
+            counters: counters.clone(),
+            unfinished: Unfinished::new(UNFINISHED_BYTES),
+            message_bytes_max: match tls {
+                Some(_) => TLS_MESSAGE_BYTES_MAX,
+                None => PLAIN_MESSAGE_BYTES_MAX,
+            },
+        },
+        tls,
+        connections_max: config.connections_max,
+        max_age: Duration::from_secs(config.max_age_s),
+        is_stopping,
+    };
+    let thread = thread::Builder::new().name("log-cache".to_owned());
+    let thread = thread
+        .spawn(move || serving.run(&runtime))
+        .map_err(StartError::Thread)?;
+    Ok(Node {
+        address,
+        partitions,
+        counters,
+        stop,
+        thread,
+    })
+}
+
+impl Node {
+    /// Ends it; calls that are under way may end in order.
+    ///
+    /// # Errors
+    /// Its thread has died.
+    pub fn stop(self) -> io::Result<()> {
+        self.stop.send_replace(true);
+        match self.thread.join() {
+            Ok(()) => Ok(()),
+            Err(_) => Err(io::Error::other("the log cache's thread died")),
+        }
+    }
+}
+
+struct Serving {
+    listener: TcpListener,
+    calls: Calls,
+    tls: Option<ServerTls>,
+    connections_max: usize,
+    max_age: Duration,
+    is_stopping: watch::Receiver<bool>,
+}
+
+impl Serving {
+    fn run(self, runtime: &Runtime) {
+        runtime.block_on(self.serve());
+    }
+
+    async fn serve(self) {
+        let Self {
+            listener,
+            calls,
+            tls,
+            connections_max,
+            max_age,
+            mut is_stopping,
+        } = self;
+        let (ready, connections) = mpsc::channel(READY_MAX);
+        let permits = Permits::new(connections_max);
+        let accepting = accept(listener, tls, permits, calls.counters.clone(), ready);
+        let accepting = tokio::spawn(accepting);
+        if !max_age.is_zero() {
+            tokio::spawn(expire(calls.partitions.clone(), max_age));
+        }
+        let mut stopped = is_stopping.clone();
+        let serving = Server::builder()
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES)
+            .http2_keepalive_interval(Some(KEEPALIVE.0))
+            .http2_keepalive_timeout(Some(KEEPALIVE.1))
+            .layer(calls)
+            .add_routes(Routes::default())
+            .serve_with_incoming_shutdown(incoming(connections), async move {
+                // The other end is gone: that is a stop too.
+                stopped.wait_for(|is_stopping| *is_stopping).await.ok();
+            });
+        let serving = tokio::spawn(serving);
+        is_stopping.wait_for(|is_stopping| *is_stopping).await.ok();
+        accepting.abort();
+        timeout(STOP_TIMEOUT, serving).await.ok();
+    }
+}
+
+/// Drops what is too old, again and again.
+async fn expire(partitions: Partitions, max_age: Duration) {
+    let mut ticks = interval(Duration::from_secs(EXPIRY_S));
+    let max_age = u64::try_from(max_age.as_nanos()).unwrap_or(u64::MAX);
+    loop {
+        ticks.tick().await;
+        let than = UnixNanos::now().0.saturating_sub(max_age);
+        partitions.drop_older(i64::try_from(than).unwrap_or(i64::MAX));
+    }
+}

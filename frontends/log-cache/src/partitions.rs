@@ -1,0 +1,173 @@
+//! The store's parts: sources are spread over them by their hash, and each part is one thread's at a
+//! time.
+
+use crate::store::{Bounds, Found, Meta, Query, Store};
+use hydrant_engine::counters::Loss;
+use hydrant_engine::decode::{self, Envelope, Source};
+use hydrant_engine::record::{SourceRule, Version, source_hash};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Stores that together are one.
+#[derive(Clone, Debug)]
+pub struct Partitions(Arc<[Mutex<Store>]>);
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Envelopes that are kept.
+    pub count: u64,
+    /// Why others are not, each by name.
+    pub losses: Vec<Loss>,
+}
+
+/// How full the parts are together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Bytes of memory.
+    pub memory_bytes: usize,
+    /// Envelopes that are there, and that ever were.
+    pub count: u64,
+    /// See `count`.
+    pub taken: u64,
+    /// Sources.
+    pub source_count: usize,
+}
+
+impl Partitions {
+    /// So many parts, each with an equal share of the memory.
+    pub fn new(count: usize, bounds: Bounds) -> Self {
+        let share = Bounds {
+            memory_bytes: bounds.memory_bytes / count.max(1),
+            ..bounds
+        };
+        let stores = (0..count.max(1)).map(|_| Mutex::new(Store::new(share)));
+        Self(stores.collect())
+    }
+
+    /// Keeps v2 envelopes, as they come.
+    pub fn put<E: AsRef<[u8]>>(&self, envelopes: impl Iterator<Item = E>) -> Taken {
+        let mut taken = Taken::default();
+        // Envelopes of a batch mostly go to the same part, or there is but one.
+        let mut held: Option<(usize, MutexGuard<'_, Store>)> = None;
+        for bytes in envelopes {
+            let checked = decode::envelope(bytes.as_ref(), Version::V2, SourceRule::DeploymentJob);
+            match checked {
+                Ok(envelope) => {
+                    let hash = envelope.source.hash();
+                    let part = self.part(hash);
+                    if held.as_ref().is_none_or(|(held, _)| *held != part) {
+                        drop(held.take());
+                    }
+                    let (_, store) = held.get_or_insert_with(|| (part, self.lock(part)));
+                    keep(store, hash, &envelope);
+                    taken.count += 1;
+                }
+                Err(loss) => taken.losses.push(loss),
+            }
+        }
+        taken
+    }
+
+    /// Appends to `batch` what a query finds of a source.
+    pub fn read(&self, source_id: &[u8], query: &Query, batch: &mut Vec<u8>) -> Found {
+        let hash = source_hash(source_id);
+        self.lock(self.part(hash))
+            .read(hash, source_id, query, batch)
+    }
+
+    /// Shows each source to `look`, one part after the other.
+    pub fn meta(&self, mut look: impl FnMut(&[u8], Meta)) {
+        for part in 0..self.0.len() {
+            self.lock(part).meta().for_each(|(id, meta)| look(id, meta));
+        }
+    }
+
+    /// Drops what is older than this, in nanoseconds since 1970.
+    pub fn drop_older(&self, than: i64) {
+        for part in 0..self.0.len() {
+            self.lock(part).drop_older(than);
+        }
+    }
+
+    /// How full they are.
+    pub fn standing(&self) -> Standing {
+        let mut all = Standing::default();
+        for part in 0..self.0.len() {
+            let store = self.lock(part);
+            all.memory_bytes += store.memory_bytes();
+            all.count += store.count();
+            all.taken += store.taken();
+            all.source_count += store.source_count();
+        }
+        all
+    }
+
+    /// The upper half of the hash: the lower one is what upstream's nodes divide sources by first.
+    fn part(&self, hash: u64) -> usize {
+        (hash >> 32) as usize % self.0.len()
+    }
+
+    fn lock(&self, part: usize) -> MutexGuard<'_, Store> {
+        self.0[part].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn keep(store: &mut Store, hash: u64, envelope: &Envelope<'_>) {
+    // A v2 envelope's source stands in it.
+    if let Source::Text(id) = envelope.source {
+        store.put(hash, id, envelope.kind, envelope.timestamp, envelope.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hydrant_engine::record::KindSet;
+    use hydrant_proto::v2;
+    use prost::Message as _;
+
+    #[test]
+    fn parts_are_one_store() {
+        let bounds = Bounds {
+            memory_bytes: 1 << 20,
+            count_per_source: 10,
+        };
+        let parts = Partitions::new(3, bounds);
+        let envelope = |number: i64| {
+            let source_id = format!("source-{}", number % 20);
+            v2::Envelope {
+                timestamp: number,
+                source_id,
+                ..Default::default()
+            }
+            .encode_to_vec()
+        };
+        let mut envelopes: Vec<_> = (0..400).map(envelope).collect();
+        envelopes.push(b"\xff".to_vec());
+        let taken = parts.put(envelopes.iter());
+        assert_eq!((taken.count, taken.losses.len()), (400, 1));
+        let query = Query {
+            start: 0,
+            end: i64::MAX,
+            limit: 100,
+            kinds: KindSet::ALL,
+            descending: false,
+            names: None,
+        };
+        let mut batch = Vec::new();
+        assert_eq!(parts.read(b"source-7", &query, &mut batch).count, 10);
+        let mut metas = Vec::new();
+        parts.meta(|id, meta| metas.push((id.to_vec(), meta.count, meta.expired)));
+        assert_eq!(metas.len(), 20);
+        assert!(
+            metas
+                .iter()
+                .all(|(_, count, expired)| (*count, *expired) == (10, 10))
+        );
+        let standing = parts.standing();
+        assert_eq!((standing.taken, standing.source_count), (400, 20));
+        assert!((0..3).all(|part| parts.lock(part).source_count() > 0));
+        parts.drop_older(i64::MAX);
+        assert_eq!(parts.standing().count, 0);
+    }
+}
