@@ -10,6 +10,7 @@ use hydrant_feed::routers::RoutersConfig;
 use hydrant_forward::{FORWARD, ForwardConfig};
 use hydrant_gateway::GatewayConfig;
 use hydrant_grpc::GrpcConfig;
+use hydrant_log_cache::{LOG_CACHE, LogCacheConfig};
 use hydrant_rpc::tls::TlsFiles;
 use hydrant_syslog::SyslogConfig;
 use hydrant_websocket::WebsocketConfig;
@@ -48,6 +49,8 @@ pub struct Config {
     pub forward: ForwardConfig,
     /// Bindings of syslog drains, for agents to ask. Default: none are served.
     pub binding_cache: Option<CacheConfig>,
+    /// What was said of late, by source. Default: nothing is kept.
+    pub log_cache: Option<LogCacheConfig>,
     /// Metrics and health.
     pub operator: OperatorConfig,
     /// Metrics to the agent.
@@ -188,6 +191,14 @@ impl Config {
         if let Some(cache) = &self.binding_cache {
             cache.check()?;
         }
+        if let Some(log_cache) = &self.log_cache {
+            log_cache.check()?;
+            plan.add(
+                "log_cache.memory",
+                "envelopes by source".to_owned(),
+                log_cache.memory.as_u64(),
+            );
+        }
         self.operator.check()?;
         self.agent.check()?;
         self.frontend_cores()?;
@@ -243,9 +254,10 @@ impl Config {
         let websocket = reads_lanes.then_some(WEBSOCKET);
         let syslog = repeat_n(SYSLOG, self.syslog_workers());
         let forward = self.forward.is_on().then_some(FORWARD);
+        let log_cache = self.log_cache.as_ref().map(|_| LOG_CACHE);
         let grpc = repeat_n(GRPC, self.intakes());
         let first = websocket.into_iter().chain(syslog).chain(forward);
-        first.chain(grpc).collect()
+        first.chain(log_cache).chain(grpc).collect()
     }
 
     /// None if there can be no drains.

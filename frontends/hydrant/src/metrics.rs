@@ -4,6 +4,7 @@ mod access;
 mod bindings;
 pub(crate) mod component;
 mod forward;
+mod log_cache;
 mod spool;
 mod websocket;
 
@@ -90,6 +91,7 @@ impl Collector for StateCollector {
         websocket::encode(&mut encoder, state)?;
         access::encode(&mut encoder, state)?;
         forward::encode(&mut encoder, state)?;
+        log_cache::encode(&mut encoder, state)?;
         bindings::encode(&mut encoder, state)?;
         counters(
             &mut encoder,
@@ -282,6 +284,7 @@ fn losses(state: &ServerState, sessions: &Sessions) -> Samples {
             add("session", loss.name(), labels, count);
         }
     }
+    samples.extend(log_cache::losses(state));
     samples
 }
 

@@ -46,6 +46,9 @@ pub enum StartError {
     /// A frontend does not start.
     #[error(transparent)]
     Grpc(#[from] hydrant_grpc::StartError),
+    /// Log Cache does not start.
+    #[error(transparent)]
+    LogCache(#[from] hydrant_log_cache::StartError),
     /// The gateway does not start.
     #[error(transparent)]
     Gateway(#[from] hydrant_gateway::StartError),
@@ -164,6 +167,11 @@ impl Server {
         self.frontends.grpc.as_ref().map(Grpc::address)
     }
 
+    /// Where Log Cache is served over gRPC.
+    pub fn log_cache_address(&self) -> Option<SocketAddr> {
+        self.frontends.log_cache.as_ref().map(|node| node.address)
+    }
+
     /// Where server-sent events are served.
     pub fn gateway_address(&self) -> Option<SocketAddr> {
         self.frontends.gateway.as_ref().map(Gateway::address)
@@ -213,6 +221,9 @@ impl fmt::Display for Server {
         lines(f, "envelopes over TCP", self.engine.tcp_addresses())?;
         if let Some(address) = self.grpc_address() {
             writeln!(f, "{:<34} {address}", "envelopes and readers over gRPC")?;
+        }
+        if let Some(address) = self.log_cache_address() {
+            writeln!(f, "{:<34} {address}", "log cache over gRPC")?;
         }
         if let Some(address) = self.gateway_address() {
             writeln!(f, "{:<34} {address}/v2/read", "server-sent events")?;

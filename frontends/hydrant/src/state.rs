@@ -9,6 +9,7 @@ use hydrant_feed::session::FrontendState;
 use hydrant_forward::ForwardState;
 use hydrant_gateway::GatewayState;
 use hydrant_grpc::GrpcCounters;
+use hydrant_log_cache::NodeState;
 use hydrant_websocket::WebsocketState;
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub struct ServerState {
     pub routers: Option<Routers>,
     /// What was sent on to other components.
     pub forward: Option<Arc<ForwardState>>,
+    /// Log Cache.
+    pub log_cache: Option<NodeState>,
     /// The gateway.
     pub gateway: Option<Arc<GatewayState>>,
     /// The binding cache.

@@ -18,7 +18,7 @@ pub struct LogCacheConfig {
     pub tls: Option<TlsFiles>,
     /// Allows plaintext on an address that is not loopback. Default: false.
     pub insecure: bool,
-    /// Memory for envelopes; what is more is dropped, of the sources with most first. Default: 1 GiB.
+    /// Memory for envelopes; what is more is dropped, of the sources with most first. Default: 512 MiB.
     pub memory: ByteSize,
     /// Envelopes that are kept of a source. Default: 100000.
     pub max_per_source: u64,
@@ -37,7 +37,7 @@ impl Default for LogCacheConfig {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             tls: None,
             insecure: false,
-            memory: ByteSize::gib(1),
+            memory: ByteSize::mib(512),
             max_per_source: COUNT_PER_SOURCE_DEFAULT,
             max_age_s: 0,
             partitions: 1,

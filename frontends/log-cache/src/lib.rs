@@ -2,7 +2,7 @@
 //!
 //! `store` keeps envelopes by source and finds them again; it knows no socket and no clock.
 //! `partitions` are stores that together are one; `node` is the thread that keeps in them what
-//! senders send and answers readers from them, by upstream's `logcache.v1`. A module uses only those
+//! senders send and what comes by lanes, and answers readers from them, by upstream's `logcache.v1`. A module uses only those
 //! above it in this list.
 
 pub mod limits;
@@ -23,11 +23,13 @@ mod partitions;
 
 mod calls;
 
+mod feed;
+
 mod node;
 
 pub use config::LogCacheConfig;
 pub use counters::{NodeCounter, NodeCounters};
 pub use names::NameFilter;
-pub use node::{Node, StartError, start};
+pub use node::{LOG_CACHE, Node, NodeState, StartError, start};
 pub use partitions::{Partitions, Standing, Taken};
 pub use request::{Refused, query};

@@ -3,10 +3,15 @@
 use crate::calls::Calls;
 use crate::config::LogCacheConfig;
 use crate::counters::NodeCounters;
+use crate::feed;
 use crate::limits::{EXPIRY_S, PLAIN_MESSAGE_BYTES_MAX, TLS_MESSAGE_BYTES_MAX, UNFINISHED_BYTES};
 use crate::partitions::Partitions;
 use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::config::ConfigError;
+use hydrant_engine::engine::pin_to;
+use hydrant_engine::lanes::LaneReader;
+use hydrant_feed::lanes::Lanes;
+use hydrant_feed::session::FrontendState;
 use hydrant_rpc::listen::{Permits, accept, incoming, listen};
 use hydrant_rpc::server::Unfinished;
 use hydrant_rpc::tls::{ServerTls, TlsError};
@@ -33,6 +38,9 @@ const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from
 const READY_MAX: usize = 64;
 /// How long calls that are under way may take once the node is to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The frontend's name, and its worker's.
+pub const LOG_CACHE: &str = "log-cache";
 
 /// Why the node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -65,15 +73,32 @@ pub struct Node {
     pub partitions: Partitions,
     /// What it counts.
     pub counters: Arc<NodeCounters>,
+    /// What it got by its lanes, if it has any.
+    pub worker: Option<Arc<FrontendState>>,
+    tls: Option<ServerTls>,
     stop: watch::Sender<bool>,
     thread: JoinHandle<()>,
 }
 
-/// Starts a node.
+/// What anybody may see of a node, also after its end.
+#[derive(Clone, Debug)]
+pub struct NodeState {
+    /// What it keeps.
+    pub partitions: Partitions,
+    /// What it counts.
+    pub counters: Arc<NodeCounters>,
+}
+
+/// Starts a node, which keeps also what comes by lanes if it is given a reader of them; its thread is
+/// pinned if a core is given.
 ///
 /// # Errors
 /// Says which setting, file, address or system call stands in the way; nothing runs then.
-pub fn start(config: &LogCacheConfig) -> Result<Node, StartError> {
+pub fn start(
+    config: &LogCacheConfig,
+    lanes: Option<LaneReader>,
+    core: Option<usize>,
+) -> Result<Node, StartError> {
     config.check()?;
     let tls = config.tls.as_ref().map(ServerTls::load).transpose()?;
     let address = config.address;
@@ -84,10 +109,14 @@ pub fn start(config: &LogCacheConfig) -> Result<Node, StartError> {
         .ok_or_else(|| refused(io::ErrorKind::Other.into()))?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(StartError::Thread)?;
-    let listener = {
+    let (listener, lanes) = {
         let _within = runtime.enter();
-        TcpListener::from_std(listener).map_err(StartError::Thread)?
+        let listener = TcpListener::from_std(listener).map_err(StartError::Thread)?;
+        let lanes = lanes.map(Lanes::new).transpose();
+        (listener, lanes.map_err(StartError::Thread)?)
     };
+    let worker = Arc::new(FrontendState::new(LOG_CACHE, core));
+    let worker = lanes.is_some().then_some(worker);
     let partitions = Partitions::new(config.partitions, config.bounds());
     let counters = Arc::<NodeCounters>::default();
     let (stop, is_stopping) = watch::channel(false);
@@ -102,26 +131,43 @@ pub fn start(config: &LogCacheConfig) -> Result<Node, StartError> {
                 None => PLAIN_MESSAGE_BYTES_MAX,
             },
         },
-        tls,
+        lanes: lanes.zip(worker.clone()),
+        tls: tls.clone(),
         connections_max: config.connections_max,
         max_age: Duration::from_secs(config.max_age_s),
         is_stopping,
     };
     let thread = thread::Builder::new().name("log-cache".to_owned());
     let thread = thread
-        .spawn(move || serving.run(&runtime))
+        .spawn(move || serving.run(&runtime, core))
         .map_err(StartError::Thread)?;
     Ok(Node {
         address,
         partitions,
         counters,
+        worker,
+        tls,
         stop,
         thread,
     })
 }
 
 impl Node {
-    /// Ends it; calls that are under way may end in order.
+    /// What anybody may see of it.
+    pub fn state(&self) -> NodeState {
+        NodeState {
+            partitions: self.partitions.clone(),
+            counters: self.counters.clone(),
+        }
+    }
+
+    /// Its certificates, if it has any, to be read anew when they change.
+    pub const fn tls(&self) -> Option<&ServerTls> {
+        self.tls.as_ref()
+    }
+
+    /// Ends it, once everything is read if it has lanes: their shards must have stopped. Calls that
+    /// are under way may end in order.
     ///
     /// # Errors
     /// Its thread has died.
@@ -137,6 +183,7 @@ impl Node {
 struct Serving {
     listener: TcpListener,
     calls: Calls,
+    lanes: Option<(Lanes, Arc<FrontendState>)>,
     tls: Option<ServerTls>,
     connections_max: usize,
     max_age: Duration,
@@ -144,7 +191,9 @@ struct Serving {
 }
 
 impl Serving {
-    fn run(self, runtime: &Runtime) {
+    fn run(self, runtime: &Runtime, core: Option<usize>) {
+        // It costs speed, not the node, if the core cannot be had.
+        core.map_or(Ok(()), pin_to).ok();
         runtime.block_on(self.serve());
     }
 
@@ -152,6 +201,7 @@ impl Serving {
         let Self {
             listener,
             calls,
+            lanes,
             tls,
             connections_max,
             max_age,
@@ -164,6 +214,10 @@ impl Serving {
         if !max_age.is_zero() {
             tokio::spawn(expire(calls.partitions.clone(), max_age));
         }
+        let feeding = lanes.map(|(lanes, state)| {
+            let partitions = calls.partitions.clone();
+            tokio::spawn(feed::run(lanes, partitions, state))
+        });
         let mut stopped = is_stopping.clone();
         let serving = Server::builder()
             .initial_stream_window_size(WINDOW_BYTES)
@@ -180,6 +234,9 @@ impl Serving {
         let serving = tokio::spawn(serving);
         is_stopping.wait_for(|is_stopping| *is_stopping).await.ok();
         accepting.abort();
+        if let Some(feeding) = feeding {
+            feeding.await.ok();
+        }
         timeout(STOP_TIMEOUT, serving).await.ok();
     }
 }

@@ -13,6 +13,7 @@ use hydrant_feed::session::FrontendState;
 use hydrant_forward::{FORWARD, Forward};
 use hydrant_gateway::{Gateway, GatewayConfig};
 use hydrant_grpc::Grpc;
+use hydrant_log_cache::{LOG_CACHE, Node};
 use hydrant_rpc::tls::Reloader;
 use hydrant_syslog::{Syslog, Tell};
 use hydrant_websocket::{OnSlow, Parts, Websocket};
@@ -27,6 +28,7 @@ pub(super) struct Frontends {
     pub(super) websocket: Option<Websocket>,
     pub(super) syslog: Option<Syslog>,
     pub(super) forward: Option<Forward>,
+    pub(super) log_cache: Option<Node>,
     pub(super) grpc: Option<Grpc>,
     pub(super) gateway: Option<Gateway>,
     pub(super) binding_cache: Option<BindingCache>,
@@ -74,6 +76,11 @@ impl Frontends {
             .next(FORWARD)
             .map(|(reader, core)| hydrant_forward::start(&config.forward, reader, core));
         let forward = forward.transpose()?;
+        let log_cache = config.log_cache.as_ref().map(|config| {
+            let (reader, core) = workers.next(LOG_CACHE).unzip();
+            hydrant_log_cache::start(config, reader, core.flatten())
+        });
+        let log_cache = log_cache.transpose()?;
         let grpc = match workers.grpc(routing, config) {
             parts if parts.is_empty() => None,
             parts => Some(hydrant_grpc::start(&config.grpc, parts)?),
@@ -84,6 +91,7 @@ impl Frontends {
             websocket,
             syslog,
             forward,
+            log_cache,
             grpc,
             gateway,
             binding_cache,
@@ -100,6 +108,7 @@ impl Frontends {
             grpc: self.grpc.as_ref().map(Grpc::counters).unwrap_or_default(),
             routers: routing.map(|routing| routing.routers.clone()),
             forward: self.forward.as_ref().map(Forward::state),
+            log_cache: self.log_cache.as_ref().map(Node::state),
             gateway: self.gateway.as_ref().map(Gateway::state),
             binding_cache: self.binding_cache.as_ref().map(BindingCache::state),
             bindings: self.source.as_ref().map(Source::state),
@@ -113,6 +122,8 @@ impl Frontends {
         let forward = self.forward.as_ref().map(Forward::worker);
         let mut workers = self.syslog.as_ref().map(Syslog::states).unwrap_or_default();
         workers.extend(forward);
+        let log_cache = self.log_cache.as_ref();
+        workers.extend(log_cache.and_then(|node| node.worker.clone()));
         let grpc = self.grpc.as_ref().map(Grpc::states).unwrap_or_default();
         let place = if websocket_reads_lanes {
             0
@@ -127,6 +138,9 @@ impl Frontends {
     /// Has certificates read anew when they change.
     pub(super) fn watch(&self, reloader: &Reloader) {
         if let Some(tls) = self.grpc.as_ref().and_then(Grpc::tls) {
+            reloader.watch_server(tls);
+        }
+        if let Some(tls) = self.log_cache.as_ref().and_then(Node::tls) {
             reloader.watch_server(tls);
         }
         if let Some(forward) = &self.forward {
@@ -159,12 +173,13 @@ impl Frontends {
         let websocket = self.websocket.map_or(Ok(()), |it| it.join(left()));
         let syslog = self.syslog.map_or(Ok(()), |it| it.join(left()));
         let forward = self.forward.map_or(Ok(()), |it| it.join(left()));
+        let log_cache = self.log_cache.map_or(Ok(()), Node::stop);
         let grpc = self.grpc.map_or(Ok(()), |it| it.join(left()));
         // Its streams have ended with gRPC's, if it reads ours.
         let gateway = self.gateway.map_or(Ok(()), |it| it.stop(left()));
         let cache = self.binding_cache.map_or(Ok(()), |it| it.stop(left()));
         let first = websocket.and(syslog).and(forward);
-        first.and(grpc).and(gateway).and(cache)
+        first.and(log_cache).and(grpc).and(gateway).and(cache)
     }
 }
 

@@ -15,6 +15,7 @@ mod foundation;
 mod grpc;
 mod grpc_peer;
 mod ledger;
+mod log_cache;
 mod many_clients;
 mod process;
 mod proxies;

@@ -54,6 +54,7 @@ pub(crate) struct Server {
     pub(crate) grpc: SocketAddr,
     pub(crate) gateway: SocketAddr,
     pub(crate) operator: SocketAddr,
+    pub(crate) log_cache: SocketAddr,
 }
 
 impl Server {
@@ -95,6 +96,7 @@ impl Server {
             grpc: at("envelopes and readers over gRPC", 0),
             gateway: at("server-sent events", 0),
             operator: at("metrics and health", 0),
+            log_cache: at("log cache over gRPC", 0),
             start,
             child,
             stdout,

@@ -25,7 +25,7 @@ impl Rig {
             address: "127.0.0.1:0".parse().unwrap(),
             ..Default::default()
         };
-        let node = start(&config).unwrap();
+        let node = start(&config, None, None).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

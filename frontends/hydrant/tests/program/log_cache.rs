@@ -1,0 +1,90 @@
+//! Log Cache beside everything else: what comes in over dropsonde, and over its own gRPC, is read from
+//! it.
+
+use crate::emitters::{TcpEmitter, UdpEmitter};
+use crate::envelopes::{framed, v1_log, v2_log};
+use crate::grpc::{block_on, channel};
+use crate::process::Server;
+use bytes::Bytes;
+use hydrant_proto::logcache::{MetaResponse, ReadRequest, ReadResponse, SendRequest};
+use hydrant_proto::v2::{Envelope, EnvelopeBatch};
+use hydrant_rpc::logcache::egress::EgressClient;
+use hydrant_rpc::logcache::ingress::IngressClient;
+use prost::Message;
+
+const CONFIG: &str = "\n[log_cache]\naddress = \"127.0.0.1:0\"\nmax_per_source = 150\n";
+
+fn read(server: &Server, request: &ReadRequest) -> Vec<Envelope> {
+    let request = Bytes::from(request.encode_to_vec());
+    let answer = block_on(async {
+        let channel = channel(server.log_cache, None).await;
+        EgressClient::new(channel).read(request).await.unwrap()
+    });
+    let response = ReadResponse::decode(answer.into_inner()).unwrap();
+    response.envelopes.unwrap().batch
+}
+
+#[test]
+fn what_comes_in_anywhere_is_read_from_the_log_cache() {
+    let server = Server::start(CONFIG);
+    let mut udp = UdpEmitter::new(&server);
+    for number in 0..200 {
+        udp.send(&v1_log("app", &format!("line {number}"), 1_000 + number));
+    }
+    let mut tcp = TcpEmitter::new(server.tcp_v2);
+    let over_tcp = Envelope {
+        timestamp: 2_000,
+        ..Envelope::decode(&v2_log("app", "over TCP")[..]).unwrap()
+    };
+    tcp.send(&framed(&over_tcp.encode_to_vec()));
+    server.wait_for("hydrant_feed_messages_total frontend=\"log-cache\"", 201);
+    let sent = Envelope {
+        timestamp: 3_000,
+        source_id: "component".to_owned(),
+        ..Default::default()
+    };
+    let request = SendRequest {
+        envelopes: Some(EnvelopeBatch {
+            batch: vec![sent.clone()],
+        }),
+        local_only: false,
+    };
+    let meta = block_on(async {
+        let channel = channel(server.log_cache, None).await;
+        let request = Bytes::from(request.encode_to_vec());
+        IngressClient::new(channel.clone())
+            .send(request)
+            .await
+            .unwrap();
+        EgressClient::new(channel).meta(Bytes::new()).await.unwrap()
+    });
+    let meta = MetaResponse::decode(meta.into_inner()).unwrap().meta;
+    let counts = meta
+        .iter()
+        .map(|(id, meta)| (&id[..], meta.count, meta.expired));
+    let counts: Vec<_> = counts.collect();
+    assert_eq!(counts, [("app", 150, 51), ("component", 1, 0)]);
+
+    let request = ReadRequest {
+        source_id: "app".to_owned(),
+        limit: 3,
+        descending: true,
+        ..Default::default()
+    };
+    let newest = read(&server, &request);
+    let timestamps: Vec<_> = newest.iter().map(|envelope| envelope.timestamp).collect();
+    assert_eq!(timestamps, [2_000, 1_199, 1_198]);
+    assert_eq!(newest[1].tags["origin"], "test");
+    let component = ReadRequest {
+        source_id: "component".to_owned(),
+        ..Default::default()
+    };
+    assert_eq!(read(&server, &component), [sent]);
+    assert_eq!(server.count("hydrant_log_cache_egress_total"), 4);
+    assert_eq!(server.count("hydrant_log_cache_sources"), 2);
+    let said = server.stop();
+    assert!(
+        said.contains("log-cache: decoded 201 = published 201"),
+        "{said}"
+    );
+}
