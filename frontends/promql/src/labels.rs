@@ -121,9 +121,13 @@ pub struct Series {
 /// A metric's name as queries write it: whatever is no letter, digit or underscore becomes an
 /// underscore, and so does a digit in front.
 pub fn sanitize(name: &str) -> String {
-    let one = |(index, c): (usize, char)| {
+    sanitized(name).collect()
+}
+
+/// The same, a character at a time.
+pub(crate) fn sanitized(name: &str) -> impl Iterator<Item = char> {
+    name.chars().enumerate().map(|(index, c)| {
         let is_kept = c == '_' || c.is_ascii_alphabetic() || (index > 0 && c.is_ascii_digit());
         if is_kept { c } else { '_' }
-    };
-    name.chars().enumerate().map(one).collect()
+    })
 }

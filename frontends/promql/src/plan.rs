@@ -4,7 +4,7 @@ use crate::eval_error::EvalError;
 use crate::expr::{At, Expr, Selector, Shift};
 use crate::frame::Grid;
 use crate::kind::Kind;
-use crate::labels::{METRIC_NAME, get};
+use crate::labels::{METRIC_NAME, get, sanitized};
 use crate::limits::{LOOKBACK_MS, STEPS_MAX, TIME_MS_MAX};
 use crate::matcher::{MatchOp, Matcher, SOURCE_ID};
 use crate::query::{Query, listed};
@@ -28,6 +28,11 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Whether a metric of an envelope is the one that is selected, by its name as it is there.
+    pub fn is_named(&self, name: &str) -> bool {
+        sanitized(name).eq(self.metric.chars())
+    }
+
     /// Whether a series is selected, by its labels in the order of their names. The metric's name
     /// is not looked at.
     pub fn matches(&self, labels: &[(String, String)]) -> bool {

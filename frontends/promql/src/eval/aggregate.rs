@@ -1,7 +1,7 @@
 //! Aggregations.
 
 use crate::eval::numbers::{Mean, quantile};
-use crate::eval::{Evaluated, Evaluator, ranking};
+use crate::eval::{Evaluated, Evaluator};
 use crate::eval_error::EvalError;
 use crate::expr::{Aggregate, AggregateOp, Expr, Grouping};
 use crate::frame::{ABSENT, Frame, Grid, Row, is_absent};
@@ -21,25 +21,23 @@ impl Evaluator<'_> {
             _ => Vec::new(),
         };
         let rows = self.vector(&all.expr, grid)?;
-        self.guard.work(rows.len() * grid.count)?;
         let groups = grouped(&rows, &all.grouping);
         let rows = match all.op {
-            AggregateOp::TopK => ranking::ranked(rows, &groups, &parameter, true)?,
-            AggregateOp::BottomK => ranking::ranked(rows, &groups, &parameter, false)?,
+            AggregateOp::TopK => self.ranked(rows, &groups, &parameter, true)?,
+            AggregateOp::BottomK => self.ranked(rows, &groups, &parameter, false)?,
             AggregateOp::CountValues => self.count_values(all, &rows, &groups, grid.count)?,
             op => {
                 self.guard.take(groups.len() * grid.count)?;
                 let parameter = |step: usize| parameter.get(step).copied().unwrap_or(f64::NAN);
-                let row = |(labels, members): &(Labels, Vec<usize>)| {
-                    let values = folded(&rows, members, grid.count, |step, values| {
+                let mut out = Vec::with_capacity(groups.len());
+                for (labels, members) in groups {
+                    self.guard.work(members.len() * grid.count)?;
+                    let values = folded(&rows, &members, grid.count, |step, values| {
                         value(op, values, parameter(step))
                     });
-                    Row {
-                        labels: labels.clone(),
-                        values,
-                    }
-                };
-                groups.iter().map(row).collect()
+                    out.push(Row { labels, values });
+                }
+                out
             }
         };
         Ok(Frame::Vector(rows))
@@ -68,6 +66,7 @@ impl Evaluator<'_> {
                 .iter()
                 .flat_map(|member| (0..count).map(move |step| (step, *member)))
             {
+                self.guard.work(1)?;
                 let value = rows[member].values[step];
                 if is_absent(value) {
                     continue;

@@ -54,8 +54,9 @@ impl Evaluator<'_> {
         let mut out = Vec::new();
         for (signature, pairing) in pairings(left, right, binary) {
             let mut sides = Sides::new(binary, left, right, &pairing);
+            self.guard
+                .work(count * (sides.many.len() + sides.one.len()))?;
             sides.check_one(&is_both, &signature)?;
-            self.guard.work(count * (sides.many.len() + 1))?;
             if sides.many.is_empty() || sides.one.is_empty() {
                 continue;
             }

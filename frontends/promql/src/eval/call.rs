@@ -43,7 +43,7 @@ impl Evaluator<'_> {
         if let Does::HistogramQuantile = call.function.does {
             let quantiles = self.scalar(arg(call, 0)?, grid)?;
             let rows = self.vector(arg(call, 1)?, grid)?;
-            return Ok(histogram::quantiles(&rows, &quantiles));
+            return histogram::quantiles(&rows, &quantiles, &mut self.guard);
         }
         let rows = self.vector(arg(call, 0)?, grid)?;
         self.guard.work(rows.len() * grid.count)?;

@@ -1,6 +1,8 @@
 //! Quantiles of histograms whose buckets are series with a label `le`.
 
+use crate::eval::Evaluated;
 use crate::frame::{ABSENT, Row, is_absent};
+use crate::guard::Guard;
 use crate::labels::Labels;
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -13,7 +15,11 @@ struct Bucket {
 }
 
 /// A quantile of each histogram at each step.
-pub(super) fn quantiles(rows: &[Row], quantiles: &[f64]) -> Vec<Row> {
+pub(super) fn quantiles(
+    rows: &[Row],
+    quantiles: &[f64],
+    guard: &mut Guard<'_>,
+) -> Evaluated<Vec<Row>> {
     let mut places: HashMap<Labels, usize> = HashMap::new();
     let mut histograms: Vec<(Labels, Vec<(f64, &Row)>)> = Vec::new();
     for row in rows {
@@ -27,16 +33,15 @@ pub(super) fn quantiles(rows: &[Row], quantiles: &[f64]) -> Vec<Row> {
         }
         histograms[place].1.push((bound, row));
     }
-    let row = |(labels, mut rows): (Labels, Vec<(f64, &Row)>)| {
+    let mut out = Vec::with_capacity(histograms.len());
+    for (labels, mut rows) in histograms {
+        guard.work(rows.len() * quantiles.len())?;
         rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let values = quantiles
-            .iter()
-            .enumerate()
-            .map(|(step, q)| at(*q, &rows, step))
-            .collect();
-        Row { labels, values }
-    };
-    histograms.into_iter().map(row).collect()
+        let steps = quantiles.iter().enumerate();
+        let values = steps.map(|(step, q)| at(*q, &rows, step)).collect();
+        out.push(Row { labels, values });
+    }
+    Ok(out)
 }
 
 /// As Go's `ParseFloat`, for what is in use: decimals and infinities.

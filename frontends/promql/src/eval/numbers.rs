@@ -16,7 +16,7 @@ pub(super) fn min(a: f64, b: f64) -> f64 {
     -max(-a, -b)
 }
 
-/// A quantile of values, which get sorted: NaN first. Between two values it is weighted.
+/// A quantile of values, which change places: NaN comes first. Between two values it is weighted.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -32,13 +32,13 @@ pub(super) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     if q > 1.0 {
         return f64::INFINITY;
     }
-    values.sort_by(|a, b| b.is_nan().cmp(&a.is_nan()).then(a.total_cmp(b)));
+    let order = |a: &f64, b: &f64| b.is_nan().cmp(&a.is_nan()).then(a.total_cmp(b));
     let last = values.len() - 1;
     let rank = q * last as f64;
-    let lower = (rank.floor() as usize).min(last);
-    let upper = (lower + 1).min(last);
+    let (_, lower, above) = values.select_nth_unstable_by((rank.floor() as usize).min(last), order);
+    let upper = above.iter().copied().min_by(order).unwrap_or(*lower);
     let weight = rank - rank.floor();
-    values[lower] * (1.0 - weight) + values[upper] * weight
+    *lower * (1.0 - weight) + upper * weight
 }
 
 /// A sum that keeps what additions lose (Kahan's, as Neumaier has it).

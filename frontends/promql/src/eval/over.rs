@@ -30,17 +30,30 @@ impl<'s> Slide<'s> {
         &self.samples[span.from..span.to]
     }
 
-    /// A value of each window that is not empty.
-    fn each(&self, mut value: impl FnMut(usize, Span) -> Option<f64>) -> Vec<f64> {
-        let value = |(step, span): (usize, &Span)| {
-            let value = if span.from < span.to {
-                value(step, *span)
+    /// A value of each window that is not empty; a cheap one.
+    fn each(&self, mut value: impl FnMut(Span) -> f64) -> Vec<f64> {
+        let value = |span: &Span| {
+            if span.from < span.to {
+                value(*span)
             } else {
-                None
-            };
-            value.unwrap_or(ABSENT)
+                ABSENT
+            }
         };
-        self.spans.iter().enumerate().map(value).collect()
+        self.spans.iter().map(value).collect()
+    }
+
+    /// A value of each window that is not empty, or none, at what cost it takes.
+    fn each_at_cost(
+        &self,
+        mut value: impl FnMut(usize, Span) -> Evaluated<Option<f64>>,
+    ) -> Evaluated<Vec<f64>> {
+        let mut values = Vec::with_capacity(self.spans.len());
+        for (step, span) in self.spans.iter().enumerate() {
+            let is_empty = span.from >= span.to;
+            let value = if is_empty { None } else { value(step, *span)? };
+            values.push(value.unwrap_or(ABSENT));
+        }
+        Ok(values)
     }
 }
 
@@ -119,60 +132,38 @@ impl Parameters<'_> {
     }
 
     fn values(&self, slide: &Slide<'_>, guard: &mut Guard<'_>) -> Evaluated<Vec<f64>> {
-        guard.work(slide.samples.len())?;
+        guard.work(slide.samples.len() + slide.spans.len())?;
+        let rate = |is_counter, per_second| Rate {
+            is_counter,
+            per_second,
+        };
         Ok(match self.over {
-            Over::Count => slide.each(|_, span| Some((span.to - span.from) as f64)),
-            Over::Present => slide.each(|_, _| Some(1.0)),
-            Over::Last => slide.each(|_, span| Some(slide.samples[span.to - 1].1)),
-            Over::Sum => sliding::sums(slide, false),
-            Over::Avg => sliding::sums(slide, true),
+            Over::Count => slide.each(|span| (span.to - span.from) as f64),
+            Over::Present => slide.each(|_| 1.0),
+            Over::Last => slide.each(|span| slide.samples[span.to - 1].1),
+            Over::Sum => sliding::sums(slide),
+            Over::Avg => sliding::means(slide, guard)?,
             Over::Max => sliding::extremes(slide, |new, old| new >= old),
             Over::Min => sliding::extremes(slide, |new, old| new <= old),
             Over::Changes => sliding::pairs(slide, |old, new| {
                 old != new && !(old.is_nan() && new.is_nan())
             }),
             Over::Resets => sliding::pairs(slide, |old, new| new < old),
-            Over::Rate => rate::rates(
-                slide,
-                Rate {
-                    is_counter: true,
-                    per_second: true,
-                },
-            ),
-            Over::Increase => rate::rates(
-                slide,
-                Rate {
-                    is_counter: true,
-                    per_second: false,
-                },
-            ),
-            Over::Delta => rate::rates(
-                slide,
-                Rate {
-                    is_counter: false,
-                    per_second: false,
-                },
-            ),
-            Over::Irate => slide.each(|_, span| rate::newest(slide.window(span), true)),
-            Over::Idelta => slide.each(|_, span| rate::newest(slide.window(span), false)),
+            Over::Rate => rate::rates(slide, rate(true, true), guard)?,
+            Over::Increase => rate::rates(slide, rate(true, false), guard)?,
+            Over::Delta => rate::rates(slide, rate(false, false), guard)?,
             _ => return self.anew(slide, guard),
         })
     }
 
     /// For functions that look at all samples of each window.
     fn anew(&self, slide: &Slide<'_>, guard: &mut Guard<'_>) -> Evaluated<Vec<f64>> {
-        let (mut values, mut scratch) = (Vec::with_capacity(slide.spans.len()), Vec::new());
-        for (step, span) in slide.spans.iter().enumerate() {
-            let window = slide.window(*span);
+        let mut scratch = Vec::new();
+        slide.each_at_cost(|step, span| {
+            let window = slide.window(span);
             guard.work(window.len())?;
-            let value = if window.is_empty() {
-                None
-            } else {
-                self.of_window(step, window, &mut scratch)?
-            };
-            values.push(value.unwrap_or(ABSENT));
-        }
-        Ok(values)
+            self.of_window(step, window, &mut scratch)
+        })
     }
 
     fn of_window(
@@ -183,6 +174,8 @@ impl Parameters<'_> {
     ) -> Evaluated<Option<f64>> {
         let first = self.scalar(0, step);
         Ok(match self.over {
+            Over::Irate => rate::newest(window, true),
+            Over::Idelta => rate::newest(window, false),
             Over::StdVar => Some(variance(window)),
             Over::StdDev => Some(variance(window).sqrt()),
             Over::Quantile => {

@@ -1,41 +1,58 @@
 //! The largest, the smallest, and the order of a vector.
 
-use crate::eval::Evaluated;
 use crate::eval::aggregate::Groups;
+use crate::eval::{Evaluated, Evaluator};
 use crate::eval_error::EvalError;
 use crate::frame::{ABSENT, Row, is_absent};
 use std::cmp::Ordering;
 
-/// Of each group at each step the `k` largest or smallest. If there is one step, in their order.
-pub(super) fn ranked(
-    mut rows: Vec<Row>,
-    groups: &Groups,
-    k: &[f64],
-    is_largest: bool,
-) -> Evaluated<Vec<Row>> {
-    let mut order = Vec::new();
-    for (step, k) in k.iter().enumerate() {
-        let k = count(*k)?;
-        for (_, members) in groups {
-            let there = members.iter().copied();
-            let mut there: Vec<usize> = there
-                .filter(|index| !is_absent(rows[*index].values[step]))
-                .collect();
-            let key = |index: &usize| rows[*index].values[step];
-            there.sort_by(|a, b| compare(key(a), key(b), is_largest));
-            for index in there.split_off(k.min(there.len())) {
-                rows[index].values[step] = ABSENT;
-            }
-            if step == 0 {
-                order.extend(there);
+impl Evaluator<'_> {
+    /// Of each group at each step the `k` largest or smallest. If there is one step, in their order.
+    pub(super) fn ranked(
+        &mut self,
+        mut rows: Vec<Row>,
+        groups: &Groups,
+        k: &[f64],
+        is_largest: bool,
+    ) -> Evaluated<Vec<Row>> {
+        let mut order = Vec::new();
+        for (step, k) in k.iter().enumerate() {
+            self.guard.work(rows.len())?;
+            let k = count(*k)?;
+            for (_, members) in groups {
+                let best = best(&mut rows, members, step, k, is_largest);
+                if step == 0 {
+                    order.extend(best);
+                }
             }
         }
+        if k.len() == 1 {
+            return Ok(order.into_iter().map(|index| rows[index].clone()).collect());
+        }
+        rows.retain(Row::has_values);
+        Ok(rows)
     }
-    if k.len() == 1 {
-        return Ok(order.into_iter().map(|index| rows[index].clone()).collect());
+}
+
+/// The best at a step, in their order. The others lose their values.
+fn best(
+    rows: &mut [Row],
+    members: &[usize],
+    step: usize,
+    k: usize,
+    is_largest: bool,
+) -> Vec<usize> {
+    let value = |index: &usize| rows[*index].values[step];
+    let there = members
+        .iter()
+        .copied()
+        .filter(|index| !is_absent(value(index)));
+    let mut there: Vec<usize> = there.collect();
+    there.sort_by(|a, b| compare(value(a), value(b), is_largest));
+    for index in there.split_off(k.min(there.len())) {
+        rows[index].values[step] = ABSENT;
     }
-    rows.retain(Row::has_values);
-    Ok(rows)
+    there
 }
 
 /// By value, NaN last whichever the direction. Rows without a value go.

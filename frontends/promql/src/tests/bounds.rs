@@ -46,6 +46,15 @@ fn more_samples_than_memory_is_for_are_refused() {
 }
 
 #[test]
+fn what_is_planned_can_go_to_another_thread() {
+    fn can_go<T: Send + Sync + Clone + 'static>() {}
+    can_go::<Query>();
+    can_go::<crate::Evaluation>();
+    can_go::<crate::Selection>();
+    can_go::<crate::Value>();
+}
+
+#[test]
 fn subqueries_have_bounds_too() {
     let query = Query::parse("count_over_time(vector(1)[1y:1ms])").unwrap();
     assert_eq!(

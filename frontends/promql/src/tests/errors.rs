@@ -107,6 +107,39 @@ fn the_parser_is_not_brought_down() {
     assert!(error("m{a=~'(\\\\w{500}){500}'}").contains("too large"));
 }
 
+/// As deep as a query may be, on half the stack that threads have.
+#[test]
+fn the_deepest_queries_do_not_take_much_stack() {
+    let deep = || {
+        let vector = format!(
+            "m{{a='b',source_id='c'}}{}",
+            " + on () vector(1)".repeat(180)
+        );
+        let signs = format!("{}m{{source_id='c'}}", "-".repeat(180));
+        let calls = format!("{}m{{source_id='c'}}{}", "abs(".repeat(60), ")".repeat(60));
+        let subqueries = format!(
+            "{}m{{source_id='c'}}{}",
+            "max_over_time(".repeat(30),
+            "[2s:1s])".repeat(30).replacen("[2s:1s]", "[2s]", 1)
+        );
+        for text in [vector, signs, calls, subqueries] {
+            let query = Query::parse(&text).unwrap();
+            assert_eq!(Query::parse(&query.to_string()).unwrap(), query);
+            let rewritten = query.rewrite(|_| vec!["d".to_owned()]);
+            let value = super::instant(
+                &rewritten.to_string(),
+                0,
+                &[super::series("a=b", &[(0, 1.0)])],
+            );
+            assert_eq!(super::values(&value).len(), 1, "{text}");
+        }
+        assert!(error(&format!("1{}", "+1".repeat(1_000))).contains("nested"));
+        assert!(error(&format!("1{} 2", "+1".repeat(1_000))).contains("unexpected number"));
+    };
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(deep);
+    thread.unwrap().join().unwrap();
+}
+
 #[test]
 fn what_cannot_be_evaluated_is_said_first() {
     let query = |text: &str| Query::parse(text).unwrap();

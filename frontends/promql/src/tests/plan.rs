@@ -76,6 +76,13 @@ fn a_selection_says_whose_data_and_which() {
     assert!(!matches("source_id=b,y=2") && !matches("source_id=d,y=2"));
     assert!(!matches("source_id=a,y=23") && !matches("source_id=a,y=2,x=1"));
     assert!(!matches("source_id=a,y=2,z=1") && !matches("source_id=a"));
+    let named = Query::parse("_some_metric1{source_id='a'}")
+        .unwrap()
+        .instant(T)
+        .unwrap();
+    let selection = &named.selections()[0];
+    assert!(selection.is_named("1some-metric1") && selection.is_named("_some_metric1"));
+    assert!(!selection.is_named("_some_metric") && !selection.is_named("_some_metric12"));
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! `rate` and what is like it.
 
+use crate::eval::Evaluated;
 use crate::eval::over::Slide;
 use crate::eval::select::Look;
+use crate::guard::Guard;
 use crate::labels::Sample;
 
 #[derive(Clone, Copy)]
@@ -12,7 +14,7 @@ pub(super) struct Rate {
 }
 
 /// The growth over each window, carried on to the window's ends where samples lie close to them.
-pub(super) fn rates(slide: &Slide<'_>, rate: Rate) -> Vec<f64> {
+pub(super) fn rates(slide: &Slide<'_>, rate: Rate, guard: &mut Guard<'_>) -> Evaluated<Vec<f64>> {
     let pairs = || slide.samples.windows(2).zip(1..);
     let resets = pairs().filter(|(pair, _)| rate.is_counter && pair[1].1 < pair[0].1);
     let resets: Vec<usize> = resets.map(|(_, index)| index).collect();
@@ -22,27 +24,21 @@ pub(super) fn rates(slide: &Slide<'_>, rate: Rate) -> Vec<f64> {
         let first = found.partition_point(|index| *index <= from);
         first..found.partition_point(|index| *index < to).max(first)
     };
-    slide.each(|step, span| {
+    slide.each_at_cost(|step, span| {
         let window = slide.window(span);
         let gaps = between(&later, span.from, span.to).len();
-        let (first, last) = (window.first()?, window.last()?);
-        if gaps == 0 {
-            return None;
-        }
+        let (Some(first), Some(last), 1..) = (window.first(), window.last(), gaps) else {
+            return Ok(None);
+        };
         let reset = &resets[between(&resets, span.from, span.to)];
+        guard.work(reset.len())?;
         let lost = reset.iter().map(|index| slide.samples[index - 1].1);
         let growth = lost.fold(last.1 - first.1, |growth, before| growth + before);
         let look = slide.looks[step];
         let factor = extrapolation(*first, last.0, growth, gaps, look, rate.is_counter);
         let range_s = seconds(look.end_ms - look.start_ms);
-        Some(
-            growth
-                * if rate.per_second {
-                    factor / range_s
-                } else {
-                    factor
-                },
-        )
+        let divisor = if rate.per_second { range_s } else { 1.0 };
+        Ok(Some(growth * (factor / divisor)))
     })
 }
 
@@ -81,7 +77,8 @@ fn extrapolation(
 /// difference.
 pub(super) fn newest(window: &[Sample], is_rate: bool) -> Option<f64> {
     let last = window.last()?;
-    let earlier = window.iter().rev().find(|sample| sample.0 < last.0)?;
+    let earlier = window.partition_point(|sample| sample.0 < last.0);
+    let earlier = window.get(earlier.checked_sub(1)?)?;
     if !is_rate {
         return Some(last.1 - earlier.1);
     }

@@ -1,31 +1,30 @@
 //! Sums, extremes and counts of pairs, each at a cost that does not depend on how long windows are.
 
+use crate::eval::Evaluated;
 use crate::eval::numbers::{Mean, Sum};
 use crate::eval::over::Slide;
 use crate::eval::select::Span;
+use crate::guard::Guard;
 use crate::labels::Sample;
 use std::collections::VecDeque;
 
-/// Sums or means. Nothing is subtracted, since what was lost to a large sample would stay lost.
-pub(super) fn sums(slide: &Slide<'_>, is_mean: bool) -> Vec<f64> {
-    let mut queue = SumQueue {
-        samples: slide.samples,
-        front: Vec::new(),
-        middle: 0,
-        back: Sum::default(),
-        to: 0,
-    };
-    slide.each(|_, span| {
+/// Sums. Nothing is subtracted, since what was lost to a large sample would stay lost.
+pub(super) fn sums(slide: &Slide<'_>) -> Vec<f64> {
+    let mut queue = SumQueue::new(slide.samples);
+    slide.each(|span| queue.slide(span).total())
+}
+
+/// Means. Where there are infinities, or a sum is one, windows are looked at anew.
+pub(super) fn means(slide: &Slide<'_>, guard: &mut Guard<'_>) -> Evaluated<Vec<f64>> {
+    let mut queue = SumQueue::new(slide.samples);
+    slide.each_at_cost(|_, span| {
         let total = queue.slide(span).total();
-        if !is_mean {
-            return Some(total);
+        if total.is_finite() {
+            return Ok(Some(total / (span.to - span.from) as f64));
         }
-        let mean = total / (span.to - span.from) as f64;
-        Some(if total.is_finite() {
-            mean
-        } else {
-            mean_of(slide.window(span))
-        })
+        let window = slide.window(span);
+        guard.work(window.len())?;
+        Ok(Some(mean_of(window)))
     })
 }
 
@@ -46,7 +45,17 @@ struct SumQueue<'s> {
     to: usize,
 }
 
-impl SumQueue<'_> {
+impl<'s> SumQueue<'s> {
+    fn new(samples: &'s [Sample]) -> Self {
+        Self {
+            samples,
+            front: Vec::new(),
+            middle: 0,
+            back: Sum::default(),
+            to: 0,
+        }
+    }
+
     fn slide(&mut self, span: Span) -> Sum {
         for (_, value) in &self.samples[self.to.min(span.to)..span.to] {
             self.back.add(*value);
@@ -81,7 +90,7 @@ impl SumQueue<'_> {
 pub(super) fn extremes(slide: &Slide<'_>, beats: impl Fn(f64, f64) -> bool) -> Vec<f64> {
     let mut best: VecDeque<usize> = VecDeque::new(); // Each beats all behind it.
     let mut seen = 0;
-    slide.each(|_, span| {
+    slide.each(|span| {
         for index in seen.max(span.from)..span.to {
             let value = slide.samples[index].1;
             if value.is_nan() {
@@ -99,10 +108,8 @@ pub(super) fn extremes(slide: &Slide<'_>, beats: impl Fn(f64, f64) -> bool) -> V
         while best.front().is_some_and(|first| *first < span.from) {
             best.pop_front();
         }
-        Some(
-            best.front()
-                .map_or(f64::NAN, |index| slide.samples[*index].1),
-        )
+        best.front()
+            .map_or(f64::NAN, |index| slide.samples[*index].1)
     })
 }
 
@@ -115,5 +122,5 @@ pub(super) fn pairs(slide: &Slide<'_>, is_one: impl Fn(f64, f64) -> bool) -> Vec
     });
     // `until[n]` is how many there are up to sample n.
     let until: Vec<u32> = std::iter::once(0).chain(counted).collect();
-    slide.each(|_, span| Some(f64::from(until[span.to - 1] - until[span.from])))
+    slide.each(|span| f64::from(until[span.to - 1] - until[span.from]))
 }
