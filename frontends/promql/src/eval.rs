@@ -49,11 +49,12 @@ impl Evaluation {
             .into_iter()
             .map(|all| sorted_series(all.into_iter().map(pair).collect()));
         let tables: Vec<_> = tables.collect();
-        let (slots, bounds) = (&self.slots, self.bounds);
+        let (slots, bounds, newest_ms) = (&self.slots, self.bounds, self.newest_ms);
         Evaluator {
             tables: &tables,
             slots,
             bounds,
+            newest_ms,
             guard,
         }
         .answer(&self)
@@ -64,6 +65,7 @@ struct Evaluator<'a> {
     tables: &'a [Vec<(Labels, Vec<Sample>)>],
     slots: &'a [usize],
     bounds: Bounds,
+    newest_ms: i64,
     guard: Guard<'a>,
 }
 
@@ -93,16 +95,15 @@ impl Evaluator<'_> {
     /// A range selector or a subquery by itself.
     fn raw(&mut self, expr: &Expr, grid: Grid) -> Evaluated<Value> {
         let windows = self.windows(expr, grid)?;
-        let span = windows.looks.first().copied().unwrap_or_default();
         let mut series = Vec::new();
-        for (labels, samples) in windows.rows {
-            let samples: Vec<_> = samples
-                .iter()
-                .copied()
-                .filter(|sample| span.holds(*sample))
-                .collect();
+        for (labels, samples) in &windows.rows {
+            let span = windows.spans(samples).first().copied();
+            let samples = span.map_or(&[][..], |span| &samples[span.from..span.to]);
             if !samples.is_empty() {
-                series.push(Series { labels, samples });
+                series.push(Series {
+                    labels: labels.clone(),
+                    samples: samples.to_vec(),
+                });
             }
         }
         series.sort_by(|a, b| a.labels.cmp(&b.labels));

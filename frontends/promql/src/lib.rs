@@ -11,9 +11,10 @@
 //! * `source_id=~"a|b"` is a list of ids as they are, as upstream; `!=` and `!~` of `source_id`
 //!   apply. A selector without a metric's name, or with another matcher of it than `=`, is an
 //!   error.
-//! * Windows are closed at both ends at every step, so that one of n seconds that begins at a whole
-//!   second sees n + 1 of them, times being cut to seconds. Upstream loses samples with equal times
-//!   from the second step of a range query on (51, 42 and 32 samples where there are 50 in 5 s).
+//! * Windows are closed at both ends at every step, as in Prometheus, or, by
+//!   [`of_cut_times`](Evaluation::of_cut_times), without the second that begins at the step: then
+//!   each step yields what an instant query does. Upstream loses samples with equal times from the
+//!   second step of a range query on (51, 42 and 32 samples where there are 50).
 //! * Of samples with equal times the last one that came is the newest. All of them count in
 //!   `*_over_time`, and for `rate`, `increase` and `delta` too; how far apart samples lie is judged
 //!   by times that differ, and there is no result if all are equal, where upstream divides by zero.
@@ -32,10 +33,10 @@
 //! * An expression that takes the name away from series leaves no series that differ by nothing
 //!   else: there are no names here, so that Prometheus' error for this does not occur.
 //!
-//! What differs from Prometheus 2.42, besides the above: no strings as answers; no native histograms (and so no
-//! `histogram_count`, `histogram_sum`, `histogram_fraction`); parts of dates of times that are no
-//! dates are NaN; regular expressions are those of the crate `regex`, whose `\d`, `\s` and `\w`
-//! know Unicode; `\x` above 127 in a string is a character, not a byte.
+//! What differs from Prometheus 2.42, besides the above: no strings as answers; no native
+//! histograms (and so no `histogram_count`, `histogram_sum`, `histogram_fraction`); parts of dates
+//! of times that are no dates are NaN; regular expressions are those of the crate `regex`, whose `\d`,
+//! `\s` and `\w` know Unicode; `\x` above 127 in a string is a character, not a byte.
 //!
 //! A module uses only those above it in this list.
 

@@ -48,6 +48,9 @@ pub struct Evaluation {
     pub(crate) grid: Grid,
     pub(crate) is_range: bool,
     pub(crate) bounds: Bounds,
+    /// By how much the newest sample that a selector sees is older than the time it looks at, at
+    /// least, in ms.
+    pub(crate) newest_ms: i64,
     /// The selection of each selector.
     pub(crate) slots: Vec<usize>,
     selections: Vec<Selection>,
@@ -137,6 +140,7 @@ impl Query {
             bounds,
             slots,
             selections,
+            newest_ms: 0,
         })
     }
 }
@@ -155,6 +159,18 @@ impl Evaluation {
     /// What has to be fetched. Selectors that want the same share a selection.
     pub fn selections(&self) -> &[Selection] {
         &self.selections
+    }
+
+    /// For samples whose times are cut to whole seconds: what has the very time of a step came
+    /// after it, and the step does not see it. So each step of a range query yields what an instant query
+    /// at its time does, and a window of n seconds sees n of them. Without this, windows are closed
+    /// at both ends, as Prometheus' are.
+    #[must_use]
+    pub fn of_cut_times(self) -> Self {
+        Self {
+            newest_ms: 1,
+            ..self
+        }
     }
 }
 

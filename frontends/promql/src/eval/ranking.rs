@@ -7,7 +7,7 @@ use crate::frame::{ABSENT, Row, is_absent};
 use std::cmp::Ordering;
 
 impl Evaluator<'_> {
-    /// Of each group at each step the `k` largest or smallest. If there is one step, in their order.
+    /// Of each group at each step the `k` largest or smallest. Of a single step in their order.
     pub(super) fn ranked(
         &mut self,
         mut rows: Vec<Row>,

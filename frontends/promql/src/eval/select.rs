@@ -13,19 +13,15 @@ use std::borrow::Cow;
 pub(super) struct Windows<'s> {
     pub(super) rows: Vec<(Labels, Cow<'s, [Sample]>)>,
     pub(super) looks: Vec<Look>,
+    /// By how much the newest sample that a step sees is older than its look's end, at least.
+    newest_ms: i64,
 }
 
-/// From when to when, both included, in ms.
+/// From when to when, in ms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Look {
     pub(super) start_ms: i64,
     pub(super) end_ms: i64,
-}
-
-impl Look {
-    pub(super) fn holds(self, sample: Sample) -> bool {
-        (self.start_ms..=self.end_ms).contains(&sample.0)
-    }
 }
 
 /// The samples `from..to` of a series that a step sees. From step to step neither goes back.
@@ -44,7 +40,9 @@ impl Windows<'_> {
         let span = |look: &Look| {
             from += count(&samples[from..], |time_ms| time_ms < look.start_ms);
             to = to.max(from);
-            to += count(&samples[to..], |time_ms| time_ms <= look.end_ms);
+            to += count(&samples[to..], |time_ms| {
+                time_ms <= look.end_ms - self.newest_ms
+            });
             Span { from, to }
         };
         self.looks.iter().map(span).collect()
@@ -74,13 +72,14 @@ impl<'a> Evaluator<'a> {
             .times_ms()
             .map(|ms| self.bounds.seen_ms(selector.shift, ms))
             .collect();
-        let first_ms = seen.first().copied().unwrap_or_default();
+        let newest_ms = self.newest_ms;
+        let first_ms = seen.first().copied().unwrap_or_default() - newest_ms;
         let mut rows = Vec::new();
         for (labels, samples) in self.table(selector) {
             let mut next = samples.partition_point(|sample| sample.0 <= first_ms);
             self.guard.work(samples.len() - next)?;
             let newest = |seen_ms: &i64| {
-                next += count(&samples[next..], |time_ms| time_ms <= *seen_ms);
+                next += count(&samples[next..], |time_ms| time_ms <= seen_ms - newest_ms);
                 let newest = next.checked_sub(1).map(|index| samples[index]);
                 let newest =
                     newest.filter(|(ms, value)| *ms >= seen_ms - LOOKBACK_MS && !is_absent(*value));
@@ -108,6 +107,7 @@ impl<'a> Evaluator<'a> {
                 Ok(Windows {
                     rows: rows.collect(),
                     looks,
+                    newest_ms: self.newest_ms,
                 })
             }
             Expr::Subquery(subquery) => self.subquery(subquery, grid),
@@ -135,6 +135,7 @@ impl<'a> Evaluator<'a> {
             return Ok(Windows {
                 rows: Vec::new(),
                 looks,
+                newest_ms: 0,
             });
         };
         let late = -first.start_ms.rem_euclid(step_ms);
@@ -143,6 +144,7 @@ impl<'a> Evaluator<'a> {
             return Ok(Windows {
                 rows: Vec::new(),
                 looks,
+                newest_ms: 0,
             });
         }
         let count = steps(start_ms, last.end_ms, step_ms)?;
@@ -160,6 +162,7 @@ impl<'a> Evaluator<'a> {
         Ok(Windows {
             rows: rows.into_iter().map(samples).collect(),
             looks,
+            newest_ms: 0,
         })
     }
 }

@@ -43,6 +43,52 @@ fn at_each_step_of_a_range_as_many() {
 }
 
 #[test]
+fn if_times_are_cut_a_step_sees_what_an_instant_sees() {
+    // Ten a second from the first to the last, which is what the store has beyond an instant's end.
+    let all = dense();
+    let before = |end_ms: i64| {
+        let samples = all[0]
+            .samples
+            .iter()
+            .copied()
+            .filter(|sample| sample.0 < end_ms);
+        vec![series("source_id=a", &samples.collect::<Vec<_>>())]
+    };
+    for (query, expected) in [
+        ("count_over_time(m{source_id='a'}[5s])", Some([50.0; 4])),
+        (
+            "count_over_time(m{source_id='a'}[2500ms] offset 1s)",
+            Some([20.0; 4]),
+        ),
+        ("m{source_id='a'}", Some([69.0, 79.0, 89.0, 99.0])),
+        ("rate(m{source_id='a'}[5s])", None),
+        (
+            "max_over_time(count_over_time(m{source_id='a'}[2s])[3s:1s])",
+            Some([20.0; 4]),
+        ),
+    ] {
+        let parsed = Query::parse(query).unwrap();
+        let evaluation = parsed.range(T - 3_000, T, 1_000).unwrap().of_cut_times();
+        let range = values(&evaluation.evaluate(vec![all.clone()], &|| false).unwrap());
+        let instants = (0..4).map(|step| {
+            let time_ms = T - 3_000 + step * 1_000;
+            let evaluation = parsed.instant(time_ms).unwrap();
+            let data = before(evaluation.selections()[0].end_ns / 1_000_000);
+            values(
+                &evaluation
+                    .of_cut_times()
+                    .evaluate(vec![data], &|| false)
+                    .unwrap(),
+            )[0]
+        });
+        assert_eq!(range, instants.collect::<Vec<_>>(), "{query}");
+        if let Some(expected) = expected {
+            assert_eq!(range, expected, "{query}");
+        }
+    }
+}
+
+#[test]
 fn growth_is_judged_by_times_that_differ() {
     // 109 in 10 s, and the first and last sample lie at the window's ends.
     assert_eq!(one("increase(m{source_id='a'}[10s])"), 109.0);
