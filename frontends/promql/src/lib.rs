@@ -35,8 +35,8 @@
 //!
 //! What differs from Prometheus 2.42, besides the above: no strings as answers; no native
 //! histograms (and so no `histogram_count`, `histogram_sum`, `histogram_fraction`); parts of dates
-//! of times that are no dates are NaN; regular expressions are those of the crate `regex`, whose `\d`,
-//! `\s` and `\w` know Unicode; `\x` above 127 in a string is a character, not a byte.
+//! of times that are no dates are NaN; regular expressions are those of the crate `regex`, whose
+//! `\d`, `\s` and `\w` know Unicode; `\x` above 127 in a string is a character, not a byte.
 //!
 //! A module uses only those above it in this list.
 

@@ -162,8 +162,8 @@ impl Evaluation {
     }
 
     /// For samples whose times are cut to whole seconds: what has the very time of a step came
-    /// after it, and the step does not see it. So each step of a range query yields what an instant query
-    /// at its time does, and a window of n seconds sees n of them. Without this, windows are closed
+    /// after it, and the step does not see it. So each step of a range query yields what an instant
+    /// query at its time does, and a window of n seconds sees n of them. Without this, windows are closed
     /// at both ends, as Prometheus' are.
     #[must_use]
     pub fn of_cut_times(self) -> Self {
