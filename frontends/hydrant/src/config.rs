@@ -170,38 +170,7 @@ impl Config {
     /// Names the first key that cannot be used.
     pub fn plan(&self) -> Result<MemoryPlan, LoadError> {
         let mut plan = memory_plan(&self.engine, self.workers().len(), self.intakes())?;
-        self.websocket
-            .check()
-            .map_err(|error| LoadError::Frontend(error.to_string()))?;
-        self.grpc
-            .check()
-            .map_err(|error| LoadError::Frontend(error.to_string()))?;
-        self.syslog
-            .check()
-            .map_err(|error| LoadError::Frontend(error.to_string()))?;
-        self.forward
-            .check()
-            .map_err(|error| LoadError::Frontend(error.to_string()))?;
-        if let Some(routers) = &self.routers {
-            routers.check()?;
-        }
-        if let Some(gateway) = &self.gateway {
-            gateway.check()?;
-        }
-        if let Some(cache) = &self.binding_cache {
-            cache.check()?;
-        }
-        if let Some(log_cache) = &self.log_cache {
-            log_cache.check()?;
-            plan.add(
-                "log_cache.memory",
-                "envelopes by source".to_owned(),
-                log_cache.memory.as_u64(),
-            );
-        }
-        self.operator.check()?;
-        self.agent.check()?;
-        self.frontend_cores()?;
+        self.check()?;
         if self.websocket.enabled {
             plan.add(
                 "websocket.outboxes_bytes",
@@ -245,7 +214,46 @@ impl Config {
                 self.forward.ahead_bytes(),
             );
         }
+        if let Some(log_cache) = &self.log_cache {
+            plan.add(
+                "log_cache.memory",
+                "envelopes by source".to_owned(),
+                log_cache.memory.as_u64(),
+            );
+        }
         Ok(plan.fits(self.engine.memory_max)?)
+    }
+
+    /// Each table by itself, and the cores.
+    fn check(&self) -> Result<(), LoadError> {
+        self.websocket
+            .check()
+            .map_err(|error| LoadError::Frontend(error.to_string()))?;
+        self.grpc
+            .check()
+            .map_err(|error| LoadError::Frontend(error.to_string()))?;
+        self.syslog
+            .check()
+            .map_err(|error| LoadError::Frontend(error.to_string()))?;
+        self.forward
+            .check()
+            .map_err(|error| LoadError::Frontend(error.to_string()))?;
+        if let Some(routers) = &self.routers {
+            routers.check()?;
+        }
+        if let Some(gateway) = &self.gateway {
+            gateway.check()?;
+        }
+        if let Some(cache) = &self.binding_cache {
+            cache.check()?;
+        }
+        if let Some(log_cache) = &self.log_cache {
+            log_cache.check()?;
+        }
+        self.operator.check()?;
+        self.agent.check()?;
+        self.frontend_cores().map(drop)?;
+        Ok(())
     }
 
     /// The frontend workers that read lanes, in the order of these.
