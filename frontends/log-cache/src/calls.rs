@@ -1,12 +1,13 @@
-//! The node's gRPC: `logcache.v1.Ingress` and `Egress`, by bytes.
+//! The node's gRPC: `logcache.v1.Ingress`, `Egress` and `PromQLQuerier`.
 
 use crate::counters::{NodeCounter, NodeCounters};
 use crate::partitions::Partitions;
+use crate::querier::{self, Refused};
 use crate::request;
 use bytes::Bytes;
 use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::counters::Loss;
-use hydrant_proto::logcache::{MetaInfo, MetaResponse, ReadRequest};
+use hydrant_proto::logcache::{MetaInfo, MetaResponse, ReadRequest, prom_ql};
 use hydrant_rpc::batch::elements;
 use hydrant_rpc::server::{Messages, Unfinished, answer, refusal, single};
 use prost::Message as _;
@@ -14,6 +15,7 @@ use prost::encoding::encode_varint;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use tokio::task::spawn_blocking;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
@@ -36,6 +38,10 @@ pub(crate) struct Calls {
 
 const INGRESS: &str = "logcache.v1.Ingress";
 const EGRESS: &str = "logcache.v1.Egress";
+const QUERIER: &str = "logcache.v1.PromQLQuerier";
+
+/// What a query's request is answered with.
+type Answering = fn(&Partitions, &[u8]) -> Result<Vec<u8>, Refused>;
 
 impl Calls {
     async fn answer(self, request: Request<Body>) -> Response<Body> {
@@ -51,6 +57,8 @@ impl Calls {
             "/logcache.v1.Ingress/Send" => self.send(&message),
             "/logcache.v1.Egress/Read" => self.read(&message),
             "/logcache.v1.Egress/Meta" => Ok(self.meta()),
+            "/logcache.v1.PromQLQuerier/InstantQuery" => self.query(message, instant).await,
+            "/logcache.v1.PromQLQuerier/RangeQuery" => self.query(message, ranged).await,
             path => Err(Status::unimplemented(unknown(path))),
         };
         match answered {
@@ -104,8 +112,7 @@ impl Calls {
     fn read(&self, request: &[u8]) -> Result<Vec<u8>, Status> {
         let request =
             ReadRequest::decode(request).map_err(|error| malformed(&error.to_string()))?;
-        let now = i64::try_from(UnixNanos::now().0).unwrap_or(i64::MAX);
-        let query = request::query(&request, now)
+        let query = request::query(&request, now())
             .map_err(|refused| Status::unknown(refused.to_string()))?;
         let mut batch = Vec::new();
         let found = self
@@ -118,6 +125,17 @@ impl Calls {
         encode_varint(batch.len() as u64, &mut response);
         response.extend_from_slice(&batch);
         Ok(response)
+    }
+
+    /// On a thread of its own: a query may take seconds, and others are to be served meanwhile.
+    async fn query(&self, request: Bytes, answering: Answering) -> Result<Vec<u8>, Status> {
+        let partitions = self.partitions.clone();
+        let answered = spawn_blocking(move || answering(&partitions, &request)).await;
+        match answered {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(refused)) => Err(Status::unknown(refused.to_string())),
+            Err(_) => Err(Status::internal("the query could not be answered")),
+        }
     }
 
     fn meta(&self) -> Vec<u8> {
@@ -137,6 +155,21 @@ impl Calls {
     }
 }
 
+fn instant(partitions: &Partitions, request: &[u8]) -> Result<Vec<u8>, Refused> {
+    let request = prom_ql::InstantQueryRequest::decode(request)?;
+    Ok(querier::instant(partitions, &request, now())?.encode_to_vec())
+}
+
+fn ranged(partitions: &Partitions, request: &[u8]) -> Result<Vec<u8>, Refused> {
+    let request = prom_ql::RangeQueryRequest::decode(request)?;
+    Ok(querier::ranged(partitions, &request)?.encode_to_vec())
+}
+
+/// In nanoseconds since 1970.
+fn now() -> i64 {
+    i64::try_from(UnixNanos::now().0).unwrap_or(i64::MAX)
+}
+
 /// The element; ends what comes after it if it is none.
 fn whole<T, E>(element: Result<T, E>, is_cut: &mut bool) -> Option<T> {
     *is_cut = element.is_err();
@@ -153,7 +186,7 @@ fn unknown(path: &str) -> String {
         .and_then(|name| name.rsplit_once('/'))
     {
         None => format!("malformed method name: {path:?}"),
-        Some((service @ (INGRESS | EGRESS), method)) => {
+        Some((service @ (INGRESS | EGRESS | QUERIER), method)) => {
             format!("unknown method {method} for service {service}")
         }
         Some((service, _)) => format!("unknown service {service}"),

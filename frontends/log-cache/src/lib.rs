@@ -21,6 +21,8 @@ mod counters;
 
 mod partitions;
 
+mod querier;
+
 mod calls;
 
 mod feed;

@@ -30,3 +30,9 @@ pub const UNFINISHED_BYTES: usize = 2 * TLS_MESSAGE_BYTES_MAX;
 
 /// How often what is too old is looked for, in seconds.
 pub const EXPIRY_S: u64 = 5;
+
+/// How long a query may take, in seconds (upstream's QUERY_TIMEOUT).
+pub const QUERY_TIMEOUT_S: u64 = 10;
+
+/// Queries that are answered at a time; others wait.
+pub const QUERY_THREADS_MAX: usize = 4;

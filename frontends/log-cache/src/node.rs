@@ -4,7 +4,9 @@ use crate::calls::Calls;
 use crate::config::LogCacheConfig;
 use crate::counters::NodeCounters;
 use crate::feed;
-use crate::limits::{EXPIRY_S, PLAIN_MESSAGE_BYTES_MAX, TLS_MESSAGE_BYTES_MAX, UNFINISHED_BYTES};
+use crate::limits::{
+    EXPIRY_S, PLAIN_MESSAGE_BYTES_MAX, QUERY_THREADS_MAX, TLS_MESSAGE_BYTES_MAX, UNFINISHED_BYTES,
+};
 use crate::partitions::Partitions;
 use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::config::ConfigError;
@@ -107,7 +109,10 @@ pub fn start(
     let listener = listeners
         .pop()
         .ok_or_else(|| refused(io::ErrorKind::Other.into()))?;
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime::Builder::new_current_thread()
+        .max_blocking_threads(QUERY_THREADS_MAX)
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(StartError::Thread)?;
     let (listener, lanes) = {
         let _within = runtime.enter();

@@ -1,10 +1,11 @@
 //! The store's parts: sources are spread over them by their hash, and each part is one thread's at a
 //! time.
 
-use crate::store::{Bounds, Found, Meta, Query, Store};
+use crate::store::{Bounds, Found, Meta, Query, Series, Store};
 use hydrant_engine::counters::Loss;
 use hydrant_engine::decode::{self, Envelope, Source};
 use hydrant_engine::record::{SourceRule, Version, source_hash};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Stores that together are one.
@@ -73,6 +74,18 @@ impl Partitions {
         let hash = source_hash(source_id);
         self.lock(self.part(hash))
             .read(hash, source_id, query, batch)
+    }
+
+    /// The series of a metric of a source within a window of time, in nanoseconds since 1970.
+    pub fn series(
+        &self,
+        source_id: &[u8],
+        window: Range<i64>,
+        is_named: &dyn Fn(&str) -> bool,
+    ) -> Vec<Series> {
+        let hash = source_hash(source_id);
+        let store = self.lock(self.part(hash));
+        store.series(hash, source_id, &window, is_named)
     }
 
     /// Shows each source to `look`, one part after the other.

@@ -11,10 +11,12 @@ mod parts;
 mod read;
 mod sealed;
 mod segment;
+mod series;
 mod source;
 mod varint;
 
 pub use read::{Found, Query};
+pub use series::Series;
 pub use source::Meta;
 
 use crate::limits::FLOOR_BYTES;
@@ -24,6 +26,7 @@ use parts::Cutter;
 use slab::Slab;
 use source::{Arrived, Source};
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// How much a store may keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,8 +182,8 @@ impl Store {
         query: &Query,
         batch: &mut Vec<u8>,
     ) -> Found {
-        let is_it = |key: &&usize| *self.sources[**key].id == *source_id;
-        let key = self.by_id.find(source_hash, |key| is_it(&key));
+        let is_it = |key: &usize| *self.sources[*key].id == *source_id;
+        let key = self.by_id.find(source_hash, is_it);
         key.map_or_else(Found::default, |key| {
             let source = &self.sources[*key];
             read::read(
@@ -189,6 +192,24 @@ impl Store {
                 query,
                 batch,
             )
+        })
+    }
+
+    /// The series of a metric of this source, from its envelopes within `window`, in nanoseconds since
+    /// 1970.
+    pub fn series(
+        &self,
+        source_hash: u64,
+        source_id: &[u8],
+        window: &Range<i64>,
+        is_named: &dyn Fn(&str) -> bool,
+    ) -> Vec<Series> {
+        let is_it = |key: &usize| *self.sources[*key].id == *source_id;
+        let key = self.by_id.find(source_hash, is_it);
+        key.map_or_else(Vec::new, |key| {
+            let source = &self.sources[*key];
+            let hidden = source.hidden(self.bounds.count_per_source);
+            series::series(source, hidden, window, is_named)
         })
     }
 

@@ -30,6 +30,12 @@ pub(crate) fn message(key: u8, bytes: &[u8]) -> Option<Message> {
     }
 }
 
+/// The tags of a whole envelope, and its instance.
+pub(crate) fn labels(envelope: &[u8]) -> (Vec<(String, String)>, String) {
+    let envelope = Envelope::decode(envelope).unwrap_or_default();
+    (envelope.tags.into_iter().collect(), envelope.instance_id)
+}
+
 /// The bytes that `bytes` are with another gauge.
 pub(crate) fn with_gauge(key: u8, bytes: &[u8], gauge: Gauge) -> Vec<u8> {
     match Envelope::decode(bytes) {
