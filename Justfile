@@ -21,7 +21,7 @@ lint:
 test:
     cargo test
 
-# Install the peers that tests talk to: rsyslog, syslog-ng (Debian; unpacked, for it conflicts with rsyslog), Python's client of dropsonde and its gRPC (PyPI).
+# Install the peers that tests talk to: rsyslog, prometheus, syslog-ng (Debian; unpacked, for it conflicts with rsyslog), Python's client of dropsonde and its gRPC (PyPI).
 peers:
     ./.ci/peers
 

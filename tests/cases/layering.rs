@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use std::fs;
 
 const ENGINE: &str = "engine/src";
+const PROMQL: &str = "frontends/promql/src";
 
 fn engine() -> Vec<SourceFile> {
     let files = rust_files(ENGINE);
@@ -13,10 +14,13 @@ fn engine() -> Vec<SourceFile> {
     files
 }
 
-/// The modules of `lib.rs`, in its order.
-fn modules() -> Vec<String> {
-    let lib = fs::read_to_string(workspace_path(ENGINE).join("lib.rs")).unwrap();
-    let name = |line: &str| Some(line.strip_prefix("pub mod ")?.strip_suffix(';')?.to_owned());
+/// The modules of a folder's `lib.rs`, in its order.
+fn modules(folder: &str) -> Vec<String> {
+    let lib = fs::read_to_string(workspace_path(folder).join("lib.rs")).unwrap();
+    let name = |line: &str| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned())
+    };
     let modules: Vec<_> = lib.lines().filter_map(name).collect();
     assert!(modules.len() > 10, "{modules:?}");
     modules
@@ -45,10 +49,16 @@ fn first_name(text: &str) -> Option<String> {
 
 #[test]
 fn a_module_uses_only_those_above_it() {
-    let modules = modules();
+    only_those_above(ENGINE);
+    only_those_above(PROMQL);
+}
+
+fn only_those_above(folder: &str) {
+    let modules = modules(folder);
     let place = |name: &str| modules.iter().position(|module| module == name);
     let mut edges = 0;
-    for file in engine().iter().filter(|file| file.path != "lib.rs") {
+    let files = rust_files(folder).into_iter();
+    for file in files.filter(|file| file.path != "lib.rs" && file.module() != "tests") {
         let own = place(file.module()).unwrap_or_else(|| panic!("{} is in no list", file.path));
         for used in used_modules(&file.code) {
             let above = place(&used).unwrap_or_else(|| panic!("{}: crate::{used}", file.path));
@@ -67,18 +77,28 @@ fn uses_are_found_in_every_form() {
 
 #[test]
 fn the_engine_knows_no_runtime_no_generated_code_and_no_frontend() {
-    let text = fs::read_to_string(workspace_path("engine/Cargo.toml")).unwrap();
-    let manifest: toml::Table = text.parse().unwrap();
+    has_no_strangers("engine", "io-uring");
+}
+
+#[test]
+fn the_query_language_knows_nothing_of_ours_and_no_runtime() {
+    has_no_strangers("frontends/promql", "promql-parser");
+}
+
+/// `known` shows that dependencies are found.
+fn has_no_strangers(folder: &str, known: &str) {
+    let manifest = workspace_path(folder).join("Cargo.toml");
+    let manifest: toml::Table = fs::read_to_string(manifest).unwrap().parse().unwrap();
     let mut names = Vec::new();
     dependencies(&manifest, &mut names);
-    assert!(names.contains(&"io-uring".to_owned()), "{names:?}");
+    assert!(names.contains(&known.to_owned()), "{names:?}");
     for name in names {
         let is_strange = [
             "hydrant", "tokio", "prost", "tonic", "hyper", "async", "futures",
         ]
         .iter()
         .any(|stranger| name.starts_with(stranger));
-        assert!(!is_strange, "the engine depends on {name}");
+        assert!(!is_strange, "{folder} depends on {name}");
     }
 }
 
