@@ -1,6 +1,9 @@
 //! The whole configuration: a TOML file with a table for each part, or defaults for everything.
 
+mod operator;
 mod parse;
+
+pub use operator::{OperatorConfig, ScrapeConfig, ScrapeNames};
 
 use crate::agent::AgentConfig;
 use hydrant_bindings::cache::CacheConfig;
@@ -10,12 +13,11 @@ use hydrant_feed::routers::RoutersConfig;
 use hydrant_forward::{FORWARD, ForwardConfig};
 use hydrant_gateway::GatewayConfig;
 use hydrant_grpc::GrpcConfig;
-use hydrant_rpc::tls::TlsFiles;
+use hydrant_log_cache_rest::{GatewayConfig as LogCacheGatewayConfig, ProxyConfig};
 use hydrant_syslog::SyslogConfig;
 use hydrant_websocket::WebsocketConfig;
 use serde::Deserialize;
 use std::iter::repeat_n;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// The frontends, by the names of their workers.
@@ -48,6 +50,10 @@ pub struct Config {
     pub forward: ForwardConfig,
     /// Bindings of syslog drains, for agents to ask. Default: none are served.
     pub binding_cache: Option<CacheConfig>,
+    /// A Log Cache node's gRPC as HTTP. Default: none.
+    pub log_cache_gateway: Option<LogCacheGatewayConfig>,
+    /// The proxy in front of Log Cache's gateway that lets people in. Default: none.
+    pub log_cache_auth_proxy: Option<ProxyConfig>,
     /// Metrics and health.
     pub operator: OperatorConfig,
     /// Metrics to the agent.
@@ -61,58 +67,6 @@ pub struct FrontendsConfig {
     /// Cores for frontend workers, given out in turn. Default: those without a shard; if there are
     /// none, workers are not pinned.
     pub cores: Option<Cores>,
-}
-
-/// The `[operator]` table.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct OperatorConfig {
-    /// Where /metrics and /health are served. Default: 127.0.0.1:8089.
-    pub address: SocketAddr,
-    /// Whether `address` may be other than loopback: it has neither TLS nor access control.
-    pub insecure: bool,
-    /// Where the same is served over mutual TLS, to a scraper. Default: nowhere.
-    pub scrape: Option<ScrapeConfig>,
-}
-
-/// The `[operator.scrape]` table.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ScrapeConfig {
-    /// Where to listen.
-    pub address: SocketAddr,
-    /// Our certificate and key, and the authorities of the scrapers'.
-    pub tls: TlsFiles,
-    /// Whose metrics are shown, under whose names. Default: ours, all of them.
-    #[serde(default)]
-    pub names: ScrapeNames,
-}
-
-/// Whose metrics a scraper is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ScrapeNames {
-    /// All of ours, in OpenMetrics.
-    #[default]
-    Hydrant,
-    /// Those of upstream's agent alone, as its endpoint shows them. So with those that follow.
-    LoggregatorAgent,
-    /// Those of upstream's forwarder agent.
-    ForwarderAgent,
-    /// Those of upstream's UDP forwarder.
-    UdpForwarder,
-    /// Those of upstream's syslog agent.
-    SyslogAgent,
-}
-
-impl Default for OperatorConfig {
-    fn default() -> Self {
-        Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 8089)),
-            insecure: false,
-            scrape: None,
-        }
-    }
 }
 
 /// Why a configuration cannot be used.
@@ -179,15 +133,7 @@ impl Config {
         self.forward
             .check()
             .map_err(|error| LoadError::Frontend(error.to_string()))?;
-        if let Some(routers) = &self.routers {
-            routers.check()?;
-        }
-        if let Some(gateway) = &self.gateway {
-            gateway.check()?;
-        }
-        if let Some(cache) = &self.binding_cache {
-            cache.check()?;
-        }
+        self.check_optional()?;
         self.operator.check()?;
         self.agent.check()?;
         self.frontend_cores()?;
@@ -235,6 +181,25 @@ impl Config {
             );
         }
         Ok(plan.fits(self.engine.memory_max)?)
+    }
+
+    fn check_optional(&self) -> Result<(), ConfigError> {
+        if let Some(routers) = &self.routers {
+            routers.check()?;
+        }
+        if let Some(gateway) = &self.gateway {
+            gateway.check()?;
+        }
+        if let Some(cache) = &self.binding_cache {
+            cache.check()?;
+        }
+        if let Some(gateway) = &self.log_cache_gateway {
+            gateway.check()?;
+        }
+        if let Some(proxy) = &self.log_cache_auth_proxy {
+            proxy.check()?;
+        }
+        Ok(())
     }
 
     /// The frontend workers that read lanes, in the order of these.
@@ -286,23 +251,6 @@ impl Config {
         };
         let mut turns = cores.iter().copied().cycle();
         Ok(self.workers().iter().map(|_| turns.next()).collect())
-    }
-}
-
-impl OperatorConfig {
-    fn check(&self) -> Result<(), ConfigError> {
-        if self.address.ip().is_loopback() || self.insecure {
-            return Ok(());
-        }
-        let problem = format!(
-            "{} is not loopback, and there is neither TLS nor access control: choose a loopback \
-             address or set operator.insecure = true",
-            self.address
-        );
-        Err(ConfigError {
-            key: "operator.address",
-            problem,
-        })
     }
 }
 

@@ -4,6 +4,7 @@ mod access;
 mod bindings;
 pub(crate) mod component;
 mod forward;
+mod rest;
 mod spool;
 mod websocket;
 
@@ -90,6 +91,7 @@ impl Collector for StateCollector {
         websocket::encode(&mut encoder, state)?;
         access::encode(&mut encoder, state)?;
         forward::encode(&mut encoder, state)?;
+        rest::encode(&mut encoder, state)?;
         bindings::encode(&mut encoder, state)?;
         counters(
             &mut encoder,

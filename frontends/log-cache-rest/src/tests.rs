@@ -1,0 +1,5 @@
+//! Both servers between their peers.
+
+mod gateway;
+mod node;
+mod rig;
