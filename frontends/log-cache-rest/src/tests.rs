@@ -2,4 +2,5 @@
 
 mod gateway;
 mod node;
+mod proxy;
 mod rig;
