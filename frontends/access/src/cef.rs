@@ -25,17 +25,24 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 #[derive(Clone, Debug)]
 pub struct SecurityLog {
     appender: Arc<Appender>,
+    product: &'static str,
     destination: Arc<(String, u16)>,
 }
 
 impl SecurityLog {
     /// Opens the file, or makes it with mode 0666 less the umask, and starts the thread that writes
-    /// to it. `destination` is the host and the port that lines name as ours.
+    /// to it. `product` is what lines say that we are, `destination` the host and the port that they
+    /// name as ours.
     ///
     /// # Errors
     /// The file cannot be opened, or the thread cannot be had.
-    pub fn open(file: &Path, destination: (String, u16)) -> io::Result<Self> {
+    pub fn open(
+        file: &Path,
+        product: &'static str,
+        destination: (String, u16),
+    ) -> io::Result<Self> {
         Ok(Self {
+            product,
             appender: Arc::new(Appender::open(file)?),
             destination: Arc::new(destination),
         })
@@ -46,7 +53,8 @@ impl SecurityLog {
     pub fn append<B>(&self, request: &Request<B>, peer: SocketAddr) {
         let (host, port) = &*self.destination;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let mut line = line(request, peer, now.unwrap_or_default(), (host, *port));
+        let now = now.unwrap_or_default();
+        let mut line = line(self.product, request, peer, now, (host, *port));
         line.push('\n');
         self.appender.append(line.as_bytes());
     }
@@ -59,6 +67,7 @@ impl SecurityLog {
 
 /// The line of a request that came `since_epoch`.
 fn line<B>(
+    product: &str,
     request: &Request<B>,
     peer: SocketAddr,
     since_epoch: Duration,
@@ -70,7 +79,7 @@ fn line<B>(
     let (source_host, source_port) = source(request.headers(), peer);
     let time_ms = since_epoch.as_millis();
     format!(
-        "CEF:0|cloud_foundry|loggregator_trafficcontroller|1.0|{method} {path}|{method} {path}|0|\
+        "CEF:0|cloud_foundry|{product}|1.0|{method} {path}|{method} {path}|0|\
          rt={time_ms} cs1Label=userAuthenticationMechanism cs1=oauth-access-token \
          cs2Label=vcapRequestId cs2={request_id} request={path} requestMethod={method} \
          src={} spt={} dst={} dpt={port}",

@@ -1,7 +1,8 @@
 //! Who may read: what UAA and the Cloud Controller say of a token, and the log of who asked.
 //!
-//! [`Access`] asks the questions of the Traffic Controller and of the RLP gateway, each as its
-//! upstream asks; what an answer is worth to a client is for the frontend to say. A frontend can have
+//! [`Access`] asks the questions of the Traffic Controller and of the RLP gateway, [`TokenKeys`] and
+//! [`Sources`] those of Log Cache's proxy, each as its upstream asks; what an answer is worth to a
+//! client is for the frontend to say. A frontend can have
 //! what is allowed remembered for a short time. Questions under way are bounded, so that those who
 //! send wrong tokens cost those who send right ones time, and nobody sockets.
 //!
@@ -12,14 +13,19 @@ pub mod cef;
 mod config;
 #[cfg(any(test, feature = "fakes"))]
 pub mod fakes;
+mod keys;
+mod limits;
 mod memory;
 mod questions;
+mod sources;
 mod state;
 mod uaa;
 
 pub use config::{AccessConfig, CapiConfig, Keys, Secret, UaaConfig};
 pub use hydrant_http::client::{HttpsError, Unverified};
-pub use questions::{Allowance, Verdict};
+pub use keys::{Bearer, KeysError, TokenError, TokenKeys};
+pub use questions::{Allowance, Unheard, Verdict};
+pub use sources::{Sources, SourcesConfig};
 pub use state::{AccessCounter, AccessState, Question};
 
 use capi::Capi;

@@ -1,8 +1,9 @@
 //! Questions to one service: remembered, in turn, in time, and counted.
 
+use crate::limits::ANSWER_BYTES_MAX;
 use crate::memory::{Mark, Memory};
 use crate::state::{AccessCounter, AccessState, Question};
-use hydrant_http::client::{Ask, Asker, Https, HttpsError, Said};
+use hydrant_http::client::{Ask, AskError, Asker, Https, HttpsError, Said};
 use hyper::StatusCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,9 +15,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Questions under way to one service, each of which is a socket.
 const QUESTIONS_MAX: usize = 256;
 
-/// What UAA says of a token with hundreds of scopes is some KiB.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
-
 /// What there is of time and sockets, and for how long answers are remembered.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowance {
@@ -27,6 +25,8 @@ pub struct Allowance {
     /// How long what is allowed is remembered if the config does not say; zero: not at all.
     /// Default: zero, as upstream.
     pub cache: Duration,
+    /// Bytes of an answer; a longer one is none. Default: 1 MiB.
+    pub answer_bytes_max: usize,
 }
 
 impl Default for Allowance {
@@ -35,6 +35,7 @@ impl Default for Allowance {
             answer_timeout: ANSWER_TIMEOUT,
             questions_max: QUESTIONS_MAX,
             cache: Duration::ZERO,
+            answer_bytes_max: ANSWER_BYTES_MAX,
         }
     }
 }
@@ -54,6 +55,23 @@ pub enum Verdict {
 #[derive(Debug)]
 pub(crate) struct Unknown;
 
+/// Why there is no answer that is one. Shows nothing of the question but its host.
+#[derive(Debug, thiserror::Error)]
+pub enum Unheard {
+    /// The question cannot be put.
+    #[error("the address is no URL")]
+    Url,
+    /// None came in time.
+    #[error("no answer in time")]
+    Late,
+    /// None came.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// Another status than 200.
+    #[error("status {0}")]
+    Status(StatusCode),
+}
+
 /// A service, and all that questions to it share.
 #[derive(Debug)]
 pub(crate) struct Questions {
@@ -71,7 +89,7 @@ impl Questions {
         state: Arc<AccessState>,
     ) -> Result<Self, HttpsError> {
         Ok(Self {
-            asker: Asker::new(https, ANSWER_BYTES_MAX),
+            asker: Asker::new(https, allowance.answer_bytes_max),
             places: Semaphore::new(allowance.questions_max),
             answer_timeout: allowance.answer_timeout,
             memory: Memory::new(allowance.cache).map_err(HttpsError::Refused)?,
@@ -105,17 +123,50 @@ impl Questions {
             return Verdict::Granted;
         }
         let asked = Asked::new(&self.state, question);
-        let said = timeout_at(deadline.into(), async {
-            self.asker.ask(ask()?).await.or(Err(Unknown))
-        })
-        .await;
-        let verdict = match said {
-            Ok(Ok(said)) => weigh(&said),
-            Ok(Err(Unknown)) | Err(_) => Verdict::Failed(None),
-        };
+        let said = self.hear(deadline, ask()).await;
+        let verdict = said.map_or(Verdict::Failed(None), |said| weigh(&said));
         asked.end(verdict);
         self.learn(mark, verdict);
         verdict
+    }
+
+    /// Whether a question of these parts has been answered yes of late.
+    pub(crate) fn remembers(&self, question: Question, parts: &[&[u8]]) -> bool {
+        let mark = |memory: &Memory| memory.mark(question.name(), parts);
+        self.knows(question, self.memory.as_ref().map(mark).as_ref())
+    }
+
+    /// What is said with status 200 to a question that yes and no do not answer. Nothing of it is
+    /// remembered.
+    pub(crate) async fn said(
+        &self,
+        question: Question,
+        ask: impl FnOnce() -> Result<Ask, Unknown>,
+    ) -> Result<Said, Unheard> {
+        let deadline = Instant::now() + self.answer_timeout;
+        let Some(_place) = self.place(deadline).await else {
+            self.state.count(question, AccessCounter::Crowded);
+            return Err(Unheard::Late);
+        };
+        let asked = Asked::new(&self.state, question);
+        let said = match self.hear(deadline, ask()).await {
+            Ok(said) if said.status != StatusCode::OK => Err(Unheard::Status(said.status)),
+            heard => heard,
+        };
+        asked.end(match &said {
+            Ok(_) => Verdict::Granted,
+            Err(Unheard::Status(status)) => Verdict::Refused(*status),
+            Err(_) => Verdict::Failed(None),
+        });
+        said
+    }
+
+    async fn hear(&self, deadline: Instant, ask: Result<Ask, Unknown>) -> Result<Said, Unheard> {
+        let ask = ask.map_err(|Unknown| Unheard::Url)?;
+        match timeout_at(deadline.into(), self.asker.ask(ask)).await {
+            Ok(said) => said.map_err(Unheard::Ask),
+            Err(_) => Err(Unheard::Late),
+        }
     }
 
     /// A place among the questions under way. One that comes too late is for somebody else.

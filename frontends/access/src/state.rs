@@ -12,6 +12,11 @@ hydrant_engine::counters! {
     Question {
         CheckToken = "check_token", "UAA: what may the bearer of a token do?";
         LogAccess = "log_access", "Cloud Controller: may the bearer of a token read an app's logs?";
+        TokenKeys = "token_keys", "UAA: by which keys are tokens signed?";
+        App = "app", "Cloud Controller: may the bearer of a token see an app?";
+        Apps = "apps", "Cloud Controller: which apps may the bearer of a token see? A page of the answer.";
+        AppsByName = "apps_by_name", "Cloud Controller: which apps have these names? A page of the answer.";
+        ServiceInstances = "service_instances", "Cloud Controller: which service instances may the bearer of a token see? A page of the answer.";
         ServiceInstance = "service_instance", "Cloud Controller: may the bearer of a token see a service instance?";
     }
 }

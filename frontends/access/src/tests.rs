@@ -3,6 +3,7 @@
 mod answers;
 mod cache;
 mod crowd;
+mod offline;
 
 use crate::fakes::{FakeCapi, FakeUaa, access_config};
 use crate::{Access, AccessCounter, AccessState, Allowance, Question};

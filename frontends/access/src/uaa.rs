@@ -56,7 +56,7 @@ struct Scopes {
 impl Uaa {
     pub(crate) fn new(config: &UaaConfig, questions: Questions) -> Self {
         Self {
-            gateway_url: at_root(&config.address),
+            gateway_url: at_root(&config.address, "/check_token"),
             firehose_url: below(&config.address),
             credentials: credentials(&config.client_id, config.client_secret.text()),
             questions,
@@ -149,9 +149,9 @@ fn bare(authorization: &[u8]) -> &[u8] {
 }
 
 /// Whatever the path of the address.
-fn at_root(address: &str) -> Option<Uri> {
+pub(crate) fn at_root(address: &str, path: &'static str) -> Option<Uri> {
     let mut parts = address.parse::<Uri>().ok()?.into_parts();
-    parts.path_and_query = Some(PathAndQuery::from_static("/check_token"));
+    parts.path_and_query = Some(PathAndQuery::from_static(path));
     Uri::from_parts(parts).ok()
 }
 
@@ -161,7 +161,7 @@ fn below(address: &str) -> Option<Uri> {
     format!("{address}/check_token").parse().ok()
 }
 
-fn credentials(client_id: &str, secret: &str) -> Option<HeaderValue> {
+pub(crate) fn credentials(client_id: &str, secret: &str) -> Option<HeaderValue> {
     let encoded = BASE64_STANDARD.encode(format!("{client_id}:{secret}"));
     let mut value = HeaderValue::try_from(format!("Basic {encoded}")).ok()?;
     value.set_sensitive(true);
@@ -265,7 +265,10 @@ mod tests {
             ("http://uaa:1/", "http://uaa:1/check_token"),
             ("http://uaa:1/a/b", "http://uaa:1/a/b/check_token"),
         ] {
-            assert_eq!(at_root(address).unwrap(), "http://uaa:1/check_token");
+            assert_eq!(
+                at_root(address, "/check_token").unwrap(),
+                "http://uaa:1/check_token"
+            );
             assert_eq!(below(address).unwrap(), expected);
         }
     }

@@ -1,6 +1,9 @@
 //! The whole configuration: a TOML file with a table for each part, or defaults for everything.
 
+mod operator;
 mod parse;
+
+pub use operator::{OperatorConfig, ScrapeConfig, ScrapeNames};
 
 use crate::agent::AgentConfig;
 use hydrant_bindings::cache::CacheConfig;
@@ -11,12 +14,11 @@ use hydrant_forward::{FORWARD, ForwardConfig};
 use hydrant_gateway::GatewayConfig;
 use hydrant_grpc::GrpcConfig;
 use hydrant_log_cache::{LOG_CACHE, LogCacheConfig};
-use hydrant_rpc::tls::TlsFiles;
+use hydrant_log_cache_rest::{GatewayConfig as LogCacheGatewayConfig, ProxyConfig};
 use hydrant_syslog::SyslogConfig;
 use hydrant_websocket::WebsocketConfig;
 use serde::Deserialize;
 use std::iter::repeat_n;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// The frontends, by the names of their workers.
@@ -51,6 +53,10 @@ pub struct Config {
     pub binding_cache: Option<CacheConfig>,
     /// What was said of late, by source. Default: nothing is kept.
     pub log_cache: Option<LogCacheConfig>,
+    /// A Log Cache node's gRPC as HTTP. Default: none.
+    pub log_cache_gateway: Option<LogCacheGatewayConfig>,
+    /// The proxy in front of Log Cache's gateway that lets people in. Default: none.
+    pub log_cache_auth_proxy: Option<ProxyConfig>,
     /// Metrics and health.
     pub operator: OperatorConfig,
     /// Metrics to the agent.
@@ -64,58 +70,6 @@ pub struct FrontendsConfig {
     /// Cores for frontend workers, given out in turn. Default: those without a shard; if there are
     /// none, workers are not pinned.
     pub cores: Option<Cores>,
-}
-
-/// The `[operator]` table.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct OperatorConfig {
-    /// Where /metrics and /health are served. Default: 127.0.0.1:8089.
-    pub address: SocketAddr,
-    /// Whether `address` may be other than loopback: it has neither TLS nor access control.
-    pub insecure: bool,
-    /// Where the same is served over mutual TLS, to a scraper. Default: nowhere.
-    pub scrape: Option<ScrapeConfig>,
-}
-
-/// The `[operator.scrape]` table.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ScrapeConfig {
-    /// Where to listen.
-    pub address: SocketAddr,
-    /// Our certificate and key, and the authorities of the scrapers'.
-    pub tls: TlsFiles,
-    /// Whose metrics are shown, under whose names. Default: ours, all of them.
-    #[serde(default)]
-    pub names: ScrapeNames,
-}
-
-/// Whose metrics a scraper is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ScrapeNames {
-    /// All of ours, in OpenMetrics.
-    #[default]
-    Hydrant,
-    /// Those of upstream's agent alone, as its endpoint shows them. So with those that follow.
-    LoggregatorAgent,
-    /// Those of upstream's forwarder agent.
-    ForwarderAgent,
-    /// Those of upstream's UDP forwarder.
-    UdpForwarder,
-    /// Those of upstream's syslog agent.
-    SyslogAgent,
-}
-
-impl Default for OperatorConfig {
-    fn default() -> Self {
-        Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 8089)),
-            insecure: false,
-            scrape: None,
-        }
-    }
 }
 
 /// Why a configuration cannot be used.
@@ -250,6 +204,12 @@ impl Config {
         if let Some(log_cache) = &self.log_cache {
             log_cache.check()?;
         }
+        if let Some(gateway) = &self.log_cache_gateway {
+            gateway.check()?;
+        }
+        if let Some(proxy) = &self.log_cache_auth_proxy {
+            proxy.check()?;
+        }
         self.operator.check()?;
         self.agent.check()?;
         self.frontend_cores().map(drop)?;
@@ -306,23 +266,6 @@ impl Config {
         };
         let mut turns = cores.iter().copied().cycle();
         Ok(self.workers().iter().map(|_| turns.next()).collect())
-    }
-}
-
-impl OperatorConfig {
-    fn check(&self) -> Result<(), ConfigError> {
-        if self.address.ip().is_loopback() || self.insecure {
-            return Ok(());
-        }
-        let problem = format!(
-            "{} is not loopback, and there is neither TLS nor access control: choose a loopback \
-             address or set operator.insecure = true",
-            self.address
-        );
-        Err(ConfigError {
-            key: "operator.address",
-            problem,
-        })
     }
 }
 

@@ -5,6 +5,7 @@ mod bindings;
 pub(crate) mod component;
 mod forward;
 mod log_cache;
+mod rest;
 mod spool;
 mod websocket;
 
@@ -92,6 +93,7 @@ impl Collector for StateCollector {
         access::encode(&mut encoder, state)?;
         forward::encode(&mut encoder, state)?;
         log_cache::encode(&mut encoder, state)?;
+        rest::encode(&mut encoder, state)?;
         bindings::encode(&mut encoder, state)?;
         counters(
             &mut encoder,

@@ -1,5 +1,5 @@
-//! The operator's endpoint: /metrics, /health and /drains over plain HTTP, and, if a scraper wants it so, over
-//! mutual TLS.
+//! The operator's endpoint: /metrics, /health and /drains over plain HTTP, and, for a scraper, over
+//! mutual TLS or plain HTTP.
 
 use crate::config::{OperatorConfig, ScrapeConfig, ScrapeNames};
 use crate::drains::Drain;
@@ -56,7 +56,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Operator {
     address: SocketAddr,
-    scrape: Option<(SocketAddr, ServerTls)>,
+    scrape: Option<(SocketAddr, Option<ServerTls>)>,
 }
 
 struct Endpoint {
@@ -80,13 +80,13 @@ impl Operator {
         let names = config.scrape.as_ref().map(|scrape| scrape.names);
         let scraped = Arc::new(Endpoint::new(state.clone(), names.unwrap_or_default()));
         let endpoint = Arc::new(Endpoint::new(state, ScrapeNames::Hydrant));
-        let (scrape, secure) = match scrape {
+        let (scrape, scraping) = match scrape {
             Some((listener, address, tls)) => (Some((address, tls.clone())), Some((listener, tls))),
             None => (None, None),
         };
         let serving = async move {
-            if let Some((listener, tls)) = secure {
-                tokio::spawn(accept(listener, Some(tls), scraped));
+            if let Some((listener, tls)) = scraping {
+                tokio::spawn(accept(listener, tls, scraped));
             }
             accept(plain, None, endpoint).await
         };
@@ -109,14 +109,17 @@ impl Operator {
 
     /// The scrapers' end of TLS, for a reloader.
     pub fn tls(&self) -> Option<&ServerTls> {
-        self.scrape.as_ref().map(|(_, tls)| tls)
+        self.scrape.as_ref().and_then(|(_, tls)| tls.as_ref())
     }
 }
 
 type Listener = std::net::TcpListener;
 
-fn scraped(config: &ScrapeConfig) -> Result<(Listener, SocketAddr, ServerTls), StartError> {
-    let tls = ServerTls::load_for_http1(&config.tls)?;
+type Scraped = (Listener, SocketAddr, Option<ServerTls>);
+
+fn scraped(config: &ScrapeConfig) -> Result<Scraped, StartError> {
+    let tls = config.tls.as_ref().map(ServerTls::load_for_http1);
+    let tls = tls.transpose()?;
     let (listener, address) = listen("operator.scrape.address", config.address)?;
     Ok((listener, address, tls))
 }

@@ -2,8 +2,8 @@
 //! variables and lines on stderr, so that a BOSH job or a test suite can start it in their place.
 //!
 //! A role reads its variables into settings in upstream's units ([`env`], [`doppler`], [`rlp`],
-//! [`gateway`], [`traffic_controller`], [`agents`], [`binding_cache`]), makes a configuration of them
-//! (`tables`), and serves it (`run`).
+//! [`gateway`], [`traffic_controller`], [`agents`], [`binding_cache`], [`log_cache`]), makes a
+//! configuration of them (`tables`), and serves it (`run`).
 
 pub mod agents;
 pub mod binding_cache;
@@ -12,6 +12,7 @@ pub mod duration;
 pub mod env;
 pub mod gateway;
 pub mod log;
+pub mod log_cache;
 pub mod rlp;
 mod run;
 mod tables;
@@ -45,11 +46,15 @@ pub enum Role {
     SyslogAgent,
     /// Gives syslog agents the bindings of drains.
     BindingCache,
+    /// Gives HTTP clients what a Log Cache node has.
+    LogCacheGateway,
+    /// Lets people in to the gateway.
+    LogCacheAuthProxy,
 }
 
 impl Role {
     /// Upstream's names: of the executable, and of its source folder or BOSH job.
-    pub const NAMES: [(&'static str, Self); 19] = [
+    pub const NAMES: [(&'static str, Self); 22] = [
         ("doppler", Self::Doppler),
         ("router", Self::Doppler),
         ("rlp", Self::ReverseLogProxy),
@@ -69,6 +74,9 @@ impl Role {
         ("binding-cache", Self::BindingCache),
         ("syslog-binding-cache", Self::BindingCache),
         ("loggr-syslog-binding-cache", Self::BindingCache),
+        ("log-cache-gateway", Self::LogCacheGateway),
+        ("log-cache-cf-auth-proxy", Self::LogCacheAuthProxy),
+        ("cf-auth-proxy", Self::LogCacheAuthProxy),
     ];
 
     /// The role of that name.

@@ -55,6 +55,9 @@ pub enum StartError {
     /// The binding cache does not start.
     #[error(transparent)]
     BindingCache(#[from] hydrant_bindings::cache::StartError),
+    /// Log Cache's gateway or its proxy does not start.
+    #[error(transparent)]
+    LogCacheRest(#[from] hydrant_log_cache_rest::StartError),
     /// A certificate for the routers cannot be used.
     #[error("routers.tls: {0}")]
     RoutersTls(#[from] TlsError),
@@ -183,12 +186,18 @@ impl Server {
         cache.map(BindingCache::address)
     }
 
+    /// Where Log Cache's gateway serves.
+    pub fn log_cache_gateway_address(&self) -> Option<SocketAddr> {
+        let gateway = self.frontends.log_cache_gateway.as_ref();
+        gateway.and_then(|gateway| gateway.address())
+    }
+
     /// Where metrics are served.
     pub fn operator_address(&self) -> SocketAddr {
         self.operator.address()
     }
 
-    /// Where metrics are served over mutual TLS.
+    /// Where metrics are served to a scraper.
     pub fn scrape_address(&self) -> Option<SocketAddr> {
         self.operator.scrape_address()
     }
@@ -230,6 +239,9 @@ impl fmt::Display for Server {
         }
         if let Some(address) = self.binding_cache_address() {
             writeln!(f, "{:<34} {address}/v2/bindings", "bindings of drains")?;
+        }
+        if let Some(address) = self.log_cache_gateway_address() {
+            writeln!(f, "{:<34} {address}/api/v1", "Log Cache over HTTP")?;
         }
         if let Some(address) = self.websocket_address() {
             let what = "firehose and app streams";

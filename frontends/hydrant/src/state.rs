@@ -10,6 +10,7 @@ use hydrant_forward::ForwardState;
 use hydrant_gateway::GatewayState;
 use hydrant_grpc::GrpcCounters;
 use hydrant_log_cache::NodeState;
+use hydrant_log_cache_rest::RestState;
 use hydrant_websocket::WebsocketState;
 use std::sync::Arc;
 
@@ -35,6 +36,10 @@ pub struct ServerState {
     pub gateway: Option<Arc<GatewayState>>,
     /// The binding cache.
     pub binding_cache: Option<Arc<CacheState>>,
+    /// Log Cache's gateway.
+    pub log_cache_gateway: Option<Arc<RestState>>,
+    /// The proxy in front of it.
+    pub log_cache_auth_proxy: Option<Arc<RestState>>,
     /// Where drains of bindings come from.
     pub bindings: Option<Arc<SourceState>>,
     /// What became of logs to apps.

@@ -228,7 +228,12 @@ fn security_log(config: &WebsocketConfig, address: SocketAddr) -> io::Result<Opt
     };
     let host = config.security_event_host.clone();
     let host = host.unwrap_or_else(|| address.ip().to_string());
-    SecurityLog::open(file, (host, address.port())).map(Some)
+    SecurityLog::open(
+        file,
+        "loggregator_trafficcontroller",
+        (host, address.port()),
+    )
+    .map(Some)
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

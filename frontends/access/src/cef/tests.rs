@@ -15,7 +15,13 @@ fn request(uri: &str, headers: &[(&str, &str)]) -> Request<()> {
 fn line_of(uri: &str, headers: &[(&str, &str)]) -> String {
     let peer = "10.0.0.7:4711".parse().unwrap();
     let destination = ("10.1.2.3", 8081);
-    line(&request(uri, headers), peer, SINCE_EPOCH, destination)
+    line(
+        "loggregator_trafficcontroller",
+        &request(uri, headers),
+        peer,
+        SINCE_EPOCH,
+        destination,
+    )
 }
 
 /// The `request=` of a line.
@@ -126,7 +132,7 @@ fn lines_are_appended_and_counted() {
     let folder = TempFolder::new();
     let file = folder.path().join("events");
     fs::write(&file, "before\n").unwrap();
-    let log = SecurityLog::open(&file, ("host".to_owned(), 1)).unwrap();
+    let log = SecurityLog::open(&file, "product", ("host".to_owned(), 1)).unwrap();
     let state = log.state();
     let peer = "10.0.0.7:4711".parse().unwrap();
     for _ in 0..100 {
@@ -145,7 +151,7 @@ fn lines_are_appended_and_counted() {
 
 #[test]
 fn a_file_that_takes_nothing_holds_up_nobody() {
-    let log = SecurityLog::open(Path::new("/dev/full"), ("host".to_owned(), 1)).unwrap();
+    let log = SecurityLog::open(Path::new("/dev/full"), "product", ("host".to_owned(), 1)).unwrap();
     let state = log.state();
     let peer = "10.0.0.7:4711".parse().unwrap();
     for _ in 0..10 {
@@ -154,7 +160,11 @@ fn a_file_that_takes_nothing_holds_up_nobody() {
     drop(log);
     assert_eq!(state.get(SecurityCounter::Lost), 10);
     assert_eq!(state.get(SecurityCounter::Written), 0);
-    let none = SecurityLog::open(Path::new("/no/such/folder/events"), ("host".to_owned(), 1));
+    let none = SecurityLog::open(
+        Path::new("/no/such/folder/events"),
+        "product",
+        ("host".to_owned(), 1),
+    );
     assert_eq!(none.unwrap_err().kind(), io::ErrorKind::NotFound);
 }
 

@@ -16,11 +16,18 @@ const UNAUTHORIZED: &str = r#"{"error":"unauthorized","error_description":"Bad c
 /// `hydrant:hush`, as `Authorization` has it.
 const CREDENTIALS: &str = "Basic aHlkcmFudDpodXNo";
 
-/// Answers `POST /check_token`.
+/// Answers `POST /check_token` and `GET /token_keys`.
 #[derive(Debug)]
 pub struct FakeUaa {
     peer: Peer,
-    tokens: Arc<Mutex<Tokens>>,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    tokens: Tokens,
+    /// As `/token_keys` shows them.
+    keys: Vec<serde_json::Value>,
 }
 
 /// Scopes of each token that is known; none if the token is over.
@@ -29,21 +36,29 @@ type Tokens = HashMap<String, Option<Vec<String>>>;
 impl FakeUaa {
     /// It knows no token yet.
     pub fn new() -> Self {
-        let tokens = Arc::<Mutex<Tokens>>::default();
-        let known = tokens.clone();
-        let peer = Peer::new(move |request| Some(answer(request, &lock(&known))));
-        Self { peer, tokens }
+        let known = Arc::<Mutex<Known>>::default();
+        let theirs = known.clone();
+        let peer = Peer::new(move |request| Some(answer(request, &lock(&theirs))));
+        Self { peer, known }
+    }
+
+    /// From now on tokens are signed by this key alone.
+    pub fn publish(&self, kid: &str, alg: &str, value: &str) {
+        let key = serde_json::json!({ "kid": kid, "alg": alg, "value": value, "use": "sig" });
+        lock(&self.known).keys = vec![key];
     }
 
     /// From now on it knows a token, which is one without `bearer`.
     pub fn know(&self, token: &str, scopes: &[&str]) {
         let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
-        lock(&self.tokens).insert(token.to_owned(), Some(scopes));
+        lock(&self.known)
+            .tokens
+            .insert(token.to_owned(), Some(scopes));
     }
 
     /// From now on the token is over.
     pub fn expire(&self, token: &str) {
-        lock(&self.tokens).insert(token.to_owned(), None);
+        lock(&self.known).tokens.insert(token.to_owned(), None);
     }
 
     /// How it treats those who ask, and what it was asked.
@@ -78,12 +93,16 @@ impl Default for FakeUaa {
     }
 }
 
-fn lock(tokens: &Mutex<Tokens>) -> MutexGuard<'_, Tokens> {
-    tokens.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn answer(request: &str, tokens: &Tokens) -> (&'static str, String) {
+fn answer(request: &str, known: &Known) -> (&'static str, String) {
     let (head, body) = request.split_once("\r\n\r\n").unwrap_or((request, ""));
+    if head.starts_with("GET /token_keys HTTP/1.1\r\n") {
+        let keys = serde_json::json!({ "keys": known.keys });
+        return ("200 OK", keys.to_string());
+    }
     if !head.starts_with("POST /check_token HTTP/1.1\r\n") {
         return ("404 Not Found", String::new());
     }
@@ -92,7 +111,7 @@ fn answer(request: &str, tokens: &Tokens) -> (&'static str, String) {
     }
     let mut form = form_urlencoded::parse(body.as_bytes());
     let token = form.find(|(name, _)| name == "token");
-    match token.and_then(|(_, token)| tokens.get(&*token)) {
+    match token.and_then(|(_, token)| known.tokens.get(&*token)) {
         Some(Some(scopes)) => {
             let scopes = serde_json::json!({ "scope": scopes, "user_id": "user" });
             ("200 OK", scopes.to_string())

@@ -32,7 +32,7 @@ pub struct Https {
 /// The PEM files of a client's end.
 #[derive(Clone, Debug)]
 pub struct ClientFiles {
-    /// CAs of servers' certificates; none if nothing is verified.
+    /// CAs of servers' certificates. Default: those of the machine.
     pub ca_file: Option<PathBuf>,
     /// Our certificate and its key, if one is to be shown.
     pub identity: Option<(PathBuf, PathBuf)>,
@@ -138,10 +138,14 @@ impl ClientFiles {
 
     fn authorities(&self) -> Result<RootCertStore, HttpsError> {
         let mut store = RootCertStore::empty();
-        if let Some(ca_file) = &self.ca_file {
-            for certificate in certificates(ca_file)? {
-                store.add(certificate).map_err(unusable(ca_file))?;
-            }
+        let Some(ca_file) = &self.ca_file else {
+            // Those that cannot be read are as if they were not there.
+            let of_machine = rustls_native_certs::load_native_certs().certs;
+            store.add_parsable_certificates(of_machine);
+            return Ok(store);
+        };
+        for certificate in certificates(ca_file)? {
+            store.add(certificate).map_err(unusable(ca_file))?;
         }
         Ok(store)
     }

@@ -35,7 +35,13 @@ fn asking(state: &ServerState) -> Vec<(&'static str, Arc<AccessState>)> {
     let websocket = state.websocket.as_ref();
     let websocket = websocket.and_then(|websocket| websocket.access.clone());
     let gateway = state.gateway.as_ref().map(|gateway| gateway.access());
-    let named = [("websocket", websocket), ("gateway", gateway)];
+    let proxy = state.log_cache_auth_proxy.as_ref();
+    let proxy = proxy.and_then(|proxy| proxy.access());
+    let named = [
+        ("websocket", websocket),
+        ("gateway", gateway),
+        ("log_cache_auth_proxy", proxy),
+    ];
     let asks = |(frontend, access): (_, Option<_>)| access.map(|access| (frontend, access));
     named.into_iter().filter_map(asks).collect()
 }

@@ -4,6 +4,7 @@
 //! `dropped` and `egress_expired_total` are everything that we lost there by any name; upstream's are
 //! what its rings lost.
 
+mod log_cache;
 mod syslog;
 
 use crate::config::ScrapeNames;
@@ -22,11 +23,12 @@ pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) fn text(names: ScrapeNames, state: &ServerState) -> String {
     let seen = Seen { state };
     let mut families = match names {
-        ScrapeNames::Hydrant => Vec::new(),
+        ScrapeNames::Hydrant | ScrapeNames::LogCacheGateway => Vec::new(),
         ScrapeNames::LoggregatorAgent => seen.loggregator_agent(),
         ScrapeNames::ForwarderAgent => seen.forwarder_agent(),
         ScrapeNames::UdpForwarder => seen.udp_forwarder(),
         ScrapeNames::SyslogAgent => seen.syslog_agent(),
+        ScrapeNames::LogCacheAuthProxy => seen.log_cache_auth_proxy(),
     };
     families.push(handler_errors());
     families.sort_by_key(|family| family.name);
@@ -313,6 +315,14 @@ mod tests {
             handler,
         ];
         assert_eq!(names(ScrapeNames::SyslogAgent), syslog);
+        assert_eq!(names(ScrapeNames::LogCacheGateway), [handler]);
+        let proxy = [
+            "cf_auth_proxy_last_capiv3_apps_by_name_latency gauge",
+            "cf_auth_proxy_last_capiv3_apps_latency gauge",
+            "cf_auth_proxy_last_capiv3_list_service_instances_latency gauge",
+            handler,
+        ];
+        assert_eq!(names(ScrapeNames::LogCacheAuthProxy), proxy);
         let udp = ["dropped counter", "ingress counter", handler];
         assert_eq!(names(ScrapeNames::UdpForwarder), udp);
     }

@@ -1,6 +1,7 @@
 //! A role from its start to its end, with upstream's lines on stderr.
 
 mod agents;
+mod log_cache;
 
 use super::binding_cache::BindingCacheSettings;
 use super::doppler::DopplerSettings;
@@ -86,6 +87,8 @@ impl Job {
             Role::UdpForwarder => Self::udp_forwarder(environment),
             Role::SyslogAgent => Self::syslog_agent(environment),
             Role::BindingCache => Self::binding_cache(environment),
+            Role::LogCacheGateway => Self::log_cache_gateway(environment),
+            Role::LogCacheAuthProxy => Self::log_cache_auth_proxy(environment),
         }
     }
 
@@ -255,6 +258,8 @@ fn started(role: Role, server: &Server) -> Vec<String> {
                 .chain(cache)
                 .collect()
         }
+        Role::LogCacheGateway => log_cache::gateway_started(server),
+        Role::LogCacheAuthProxy => scrape_line(server).into_iter().chain([pprof]).collect(),
         Role::TrafficController => {
             let websocket = server.websocket_address();
             let websocket = websocket.map(|address| format!("ws bound to: {address}"));

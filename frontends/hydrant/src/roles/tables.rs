@@ -2,11 +2,13 @@
 
 mod agents;
 mod binding_cache;
+mod log_cache;
 mod traffic_controller;
 
 use super::Fatal;
 use super::doppler::DopplerSettings;
 use super::gateway::{Files, GatewaySettings};
+use super::log::Stamp;
 use super::rlp::RlpSettings;
 use crate::agent::{AgentConfig, INTERVAL_MS_MAX};
 use crate::config::{OperatorConfig, ScrapeConfig, ScrapeNames};
@@ -117,7 +119,7 @@ impl GatewaySettings {
     /// `GATEWAY_ADDR` is no address.
     pub fn gateway(&self) -> Result<GatewayConfig, Fatal> {
         Ok(GatewayConfig {
-            address: self.listen_address()?,
+            address: listen_address(&self.address, self.log_stamp)?,
             tls: Some(HttpsFiles {
                 cert_file: self.cert_path.clone(),
                 key_file: self.key_path.clone(),
@@ -161,21 +163,6 @@ impl GatewaySettings {
             skip_cert_verify: self.skip_cert_verify,
             cache_ms: None,
         }
-    }
-
-    /// Without a host it is all addresses.
-    fn listen_address(&self) -> Result<SocketAddr, Fatal> {
-        let fatal = |problem: &str| {
-            let text = format_args!("failed to start listener: {}: {problem}", self.address);
-            Fatal::new(self.log_stamp, text)
-        };
-        if let Some(port) = self.address.strip_prefix(':') {
-            let port = port.parse().ok();
-            return port.map(any_address).ok_or_else(|| fatal("invalid port"));
-        }
-        let addresses = self.address.to_socket_addrs();
-        let first = addresses.map_err(|error| fatal(&error.to_string()))?.next();
-        first.ok_or_else(|| fatal("no such host"))
     }
 }
 
@@ -272,13 +259,28 @@ fn operator(port: u16) -> OperatorConfig {
 fn scraped_operator(port: u16, metrics_port: u16, files: &Files) -> OperatorConfig {
     let scrape = ScrapeConfig {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, metrics_port)),
-        tls: files.tls(),
+        tls: Some(files.tls()),
         names: ScrapeNames::default(),
     };
     OperatorConfig {
         scrape: Some(scrape),
         ..operator(port)
     }
+}
+
+/// Without a host it is all addresses.
+fn listen_address(address: &str, stamp: Stamp) -> Result<SocketAddr, Fatal> {
+    let fatal = |problem: &str| {
+        let text = format_args!("failed to start listener: {address}: {problem}");
+        Fatal::new(stamp, text)
+    };
+    if let Some(port) = address.strip_prefix(':') {
+        let port = port.parse().ok();
+        return port.map(any_address).ok_or_else(|| fatal("invalid port"));
+    }
+    let addresses = address.to_socket_addrs();
+    let first = addresses.map_err(|error| fatal(&error.to_string()))?.next();
+    first.ok_or_else(|| fatal("no such host"))
 }
 
 /// All addresses: of IPv6, which includes IPv4's, unless this host has none.

@@ -14,6 +14,9 @@ use hydrant_forward::{FORWARD, Forward};
 use hydrant_gateway::{Gateway, GatewayConfig};
 use hydrant_grpc::Grpc;
 use hydrant_log_cache::{LOG_CACHE, Node};
+use hydrant_log_cache_rest::{
+    Report as RestReport, Server as RestServer, start_auth_proxy, start_gateway,
+};
 use hydrant_rpc::tls::Reloader;
 use hydrant_syslog::{Syslog, Tell};
 use hydrant_websocket::{OnSlow, Parts, Websocket};
@@ -32,6 +35,8 @@ pub(super) struct Frontends {
     pub(super) grpc: Option<Grpc>,
     pub(super) gateway: Option<Gateway>,
     pub(super) binding_cache: Option<BindingCache>,
+    pub(super) log_cache_gateway: Option<RestServer>,
+    pub(super) log_cache_auth_proxy: Option<RestServer>,
     /// Where drains of bindings come from.
     pub(super) source: Option<Source>,
 }
@@ -85,6 +90,11 @@ impl Frontends {
             parts if parts.is_empty() => None,
             parts => Some(hydrant_grpc::start(&config.grpc, parts)?),
         };
+        let log_cache_gateway = config.log_cache_gateway.as_ref().map(start_gateway);
+        let report = told.bindings.report.clone();
+        let report = RestReport::new(move |line| report(line));
+        let start_proxy = |config| start_auth_proxy(config, report);
+        let log_cache_auth_proxy = config.log_cache_auth_proxy.as_ref().map(start_proxy);
         let start_cache = |config| cache::start(config, told.bindings);
         let binding_cache = config.binding_cache.as_ref().map(start_cache).transpose()?;
         Ok(Self {
@@ -95,6 +105,8 @@ impl Frontends {
             grpc,
             gateway,
             binding_cache,
+            log_cache_gateway: log_cache_gateway.transpose()?,
+            log_cache_auth_proxy: log_cache_auth_proxy.transpose()?,
             source,
         })
     }
@@ -111,6 +123,8 @@ impl Frontends {
             log_cache: self.log_cache.as_ref().map(Node::state),
             gateway: self.gateway.as_ref().map(Gateway::state),
             binding_cache: self.binding_cache.as_ref().map(BindingCache::state),
+            log_cache_gateway: self.log_cache_gateway.as_ref().map(RestServer::state),
+            log_cache_auth_proxy: self.log_cache_auth_proxy.as_ref().map(RestServer::state),
             bindings: self.source.as_ref().map(Source::state),
             ..ServerState::default()
         }
@@ -155,6 +169,9 @@ impl Frontends {
         if let Some(cache) = &self.binding_cache {
             cache.watch(reloader);
         }
+        for server in [&self.log_cache_gateway, &self.log_cache_auth_proxy] {
+            server.iter().for_each(|it| it.watch(reloader));
+        }
     }
 
     /// Ends what comes in other than by the engine's own shards. To be called before these are
@@ -178,8 +195,14 @@ impl Frontends {
         // Its streams have ended with gRPC's, if it reads ours.
         let gateway = self.gateway.map_or(Ok(()), |it| it.stop(left()));
         let cache = self.binding_cache.map_or(Ok(()), |it| it.stop(left()));
+        // The proxy waits for answers of the gateway.
+        let proxy = self
+            .log_cache_auth_proxy
+            .map_or(Ok(()), |it| it.stop(left()));
+        let rest = self.log_cache_gateway.map_or(Ok(()), |it| it.stop(left()));
         let first = websocket.and(syslog).and(forward);
-        first.and(log_cache).and(grpc).and(gateway).and(cache)
+        let first = first.and(log_cache).and(grpc).and(gateway);
+        first.and(cache).and(proxy).and(rest)
     }
 }
 

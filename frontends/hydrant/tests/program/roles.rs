@@ -3,6 +3,7 @@
 
 mod agents;
 mod binding_cache;
+mod log_cache;
 mod syslog_agent;
 mod traffic_controller;
 

@@ -192,7 +192,7 @@ impl MetricsServer {
         OperatorConfig {
             scrape: Some(ScrapeConfig {
                 address: loopback(self.port),
-                tls: self.tls.clone(),
+                tls: Some(self.tls.clone()),
                 names,
             }),
             ..operator(self.pprof_port.unwrap_or(0))

@@ -1,0 +1,47 @@
+//! Answers: whole ones, and those that are passed on.
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::header::{self, HeaderValue};
+use hyper::{Response, StatusCode};
+
+/// The body of any answer.
+pub(crate) type AnyBody = UnsyncBoxBody<Bytes, hyper::Error>;
+
+/// Any answer.
+pub(crate) type Answer = Response<AnyBody>;
+
+/// Nothing but a status.
+pub(crate) fn empty(status: StatusCode) -> Answer {
+    let body = Empty::new().map_err(|never| match never {});
+    let mut answer = Response::new(body.boxed_unsync());
+    *answer.status_mut() = status;
+    answer
+}
+
+/// JSON.
+pub(crate) fn json(status: StatusCode, body: String) -> Answer {
+    typed(status, "application/json", body)
+}
+
+/// Text, which upstream's JSON is called at times.
+pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    typed(status, "text/plain; charset=utf-8", body)
+}
+
+/// A body of a type.
+pub(crate) fn typed(
+    status: StatusCode,
+    media_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Answer {
+    let body = Full::new(body.into()).map_err(|never| match never {});
+    let mut answer = Response::new(body.boxed_unsync());
+    *answer.status_mut() = status;
+    let media_type = HeaderValue::from_static(media_type);
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, media_type);
+    answer
+}
