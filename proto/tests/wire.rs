@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+use hydrant_proto::logcache::{self, prom_ql};
 use hydrant_proto::{DESCRIPTORS, plumbing, v1, v2};
 use proptest::collection::{hash_map, vec};
 use proptest::prelude::*;
@@ -26,9 +27,6 @@ fn messages() -> Vec<MessageDescriptor> {
 
 /// Decodes and encodes with the generated type. A message that this does not know fails.
 fn reencode(name: &str, bytes: &[u8]) -> Vec<u8> {
-    fn with<T: Message + Default>(bytes: &[u8]) -> Vec<u8> {
-        T::decode(bytes).unwrap().encode_to_vec()
-    }
     let with = match name {
         "events.Envelope" => with::<v1::Envelope>,
         "events.LogMessage" => with::<v1::LogMessage>,
@@ -66,9 +64,38 @@ fn reencode(name: &str, bytes: &[u8]) -> Vec<u8> {
         "plumbing.MetricFilter" => with::<plumbing::MetricFilter>,
         "plumbing.Response" => with::<plumbing::Response>,
         "plumbing.BatchResponse" => with::<plumbing::BatchResponse>,
-        _ => panic!("{name} has no generated type here"),
+        name => with_log_cache(name),
     };
     with(bytes)
+}
+
+fn with<T: Message + Default>(bytes: &[u8]) -> Vec<u8> {
+    T::decode(bytes).unwrap().encode_to_vec()
+}
+
+/// The same for Log Cache's types.
+fn with_log_cache(name: &str) -> fn(&[u8]) -> Vec<u8> {
+    match name {
+        "logcache.v1.SendRequest" => with::<logcache::SendRequest>,
+        "logcache.v1.SendResponse" => with::<logcache::SendResponse>,
+        "logcache.v1.ReadRequest" => with::<logcache::ReadRequest>,
+        "logcache.v1.ReadResponse" => with::<logcache::ReadResponse>,
+        "logcache.v1.MetaRequest" => with::<logcache::MetaRequest>,
+        "logcache.v1.MetaResponse" => with::<logcache::MetaResponse>,
+        "logcache.v1.MetaInfo" => with::<logcache::MetaInfo>,
+        "logcache.v1.PromQL" => with::<logcache::PromQl>,
+        "logcache.v1.PromQL.InstantQueryRequest" => with::<prom_ql::InstantQueryRequest>,
+        "logcache.v1.PromQL.RangeQueryRequest" => with::<prom_ql::RangeQueryRequest>,
+        "logcache.v1.PromQL.InstantQueryResult" => with::<prom_ql::InstantQueryResult>,
+        "logcache.v1.PromQL.RangeQueryResult" => with::<prom_ql::RangeQueryResult>,
+        "logcache.v1.PromQL.Scalar" => with::<prom_ql::Scalar>,
+        "logcache.v1.PromQL.Vector" => with::<prom_ql::Vector>,
+        "logcache.v1.PromQL.Point" => with::<prom_ql::Point>,
+        "logcache.v1.PromQL.Sample" => with::<prom_ql::Sample>,
+        "logcache.v1.PromQL.Matrix" => with::<prom_ql::Matrix>,
+        "logcache.v1.PromQL.Series" => with::<prom_ql::Series>,
+        _ => panic!("{name} has no generated type here"),
+    }
 }
 
 /// A message with random values in its required fields and in about half of the others.
