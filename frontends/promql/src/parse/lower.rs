@@ -13,6 +13,7 @@ use crate::parse::RENAMED;
 use crate::scan::{Placed, Token};
 use promql_parser::label::{self, Labels};
 use promql_parser::parser as library;
+use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
 type Lowered<T> = Result<T, String>;
@@ -23,14 +24,24 @@ pub(super) fn lower(tree: &library::Expr, tokens: &[Placed]) -> Lowered<Expr> {
         tokens,
         depth: 0,
         slots: 0,
+        durations: Cell::new(0),
     };
-    lowering.expr(tree)
+    let expr = lowering.expr(tree)?;
+    // Behind a metric that is called `offset`, the library takes a duration for a number.
+    let is_duration = |(token, _): &&Placed| matches!(token, Token::DurationMs(_));
+    if lowering.durations.get() == tokens.iter().filter(is_duration).count() {
+        Ok(expr)
+    } else {
+        Err("unexpected duration".to_owned())
+    }
 }
 
 struct Lowering<'t> {
     tokens: &'t [Placed],
     depth: usize,
     slots: usize,
+    /// How many of the tokens were durations so far.
+    durations: Cell<usize>,
 }
 
 impl Lowering<'_> {
@@ -95,7 +106,10 @@ impl Lowering<'_> {
 
     fn duration(&self, placeholder: Duration) -> Lowered<i64> {
         match self.token(&placeholder.as_millis().to_string())? {
-            Token::DurationMs(ms) => Ok(*ms),
+            Token::DurationMs(ms) => {
+                self.durations.update(|count| count + 1);
+                Ok(*ms)
+            }
             _ => Err("misplaced duration".to_owned()),
         }
     }

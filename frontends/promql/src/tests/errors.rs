@@ -86,6 +86,18 @@ fn what_is_newer_or_not_kept_here_is_refused_by_name() {
 }
 
 #[test]
+fn a_metric_that_is_called_offset_takes_no_duration() {
+    for query in [
+        "offset -1h",
+        "1 + offset - 1h",
+        "m{a='b'} and on(a) offset -1h",
+    ] {
+        assert!(error(query).contains("unexpected duration"), "{query}");
+    }
+    Query::parse("offset{a='b'} offset -1h").unwrap();
+}
+
+#[test]
 fn the_parser_is_not_brought_down() {
     let deep = |n: usize| format!("{}1{}", "(".repeat(n), ")".repeat(n));
     Query::parse(&deep(60)).unwrap();
