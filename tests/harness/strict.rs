@@ -11,6 +11,8 @@ use prost_reflect::{
     DynamicMessage, FieldDescriptor, Kind as FieldKind, MessageDescriptor, ReflectMessage, Value,
 };
 
+const ORIGIN: &str = "origin";
+
 /// What an envelope says, as far as it matters on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
@@ -180,6 +182,25 @@ fn source_of(
         Version::V1 => to_v2(v1::Envelope::decode(bytes)?, fallback).source_id,
         Version::V2 => v2::Envelope::decode(bytes)?.source_id,
     })
+}
+
+/// What an agent makes the source id of a v2 envelope that has none: its tag `origin`, else the deprecated
+/// one; a number there is no text. `None`: the envelope stays as it is.
+///
+/// # Errors
+///
+/// The bytes are no v2 envelope.
+pub fn origin_in_place_of_source(bytes: &[u8]) -> Result<Option<String>, prost::DecodeError> {
+    let mut envelope = v2::Envelope::decode(bytes)?;
+    if !envelope.source_id.is_empty() {
+        return Ok(None);
+    }
+    let deprecated = envelope.deprecated_tags.remove(ORIGIN);
+    let text = deprecated.map(|value| match value.data {
+        Some(v2::value::Data::Text(text)) => text,
+        _ => String::new(),
+    });
+    Ok(envelope.tags.remove(ORIGIN).or(text))
 }
 
 /// A field that is an integer or an enum.

@@ -11,6 +11,7 @@ const TEXTS: &[&str] = &[
     "gorouter",
     "cf/router",
     "source_id",
+    "origin",
     "instance_id",
     "__v1_type",
     "f47ac10b-58cc-4372-a567-0e02b2c3d479",

@@ -3,6 +3,7 @@
 use super::ports::Port;
 use super::traffic::{Fate, Traffic};
 use crate::random::{Rng, chance};
+use crate::wire;
 use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::counters::{Counter, LaneCounter, Loss, ShardCounters};
 use hydrant_engine::lanes::{LaneState, Place};
@@ -117,16 +118,25 @@ impl Oracle {
     pub(super) fn frame(&mut self, envelope: &[u8], fate: Fate, port: Port, now: UnixNanos) {
         match fate {
             Fate::Lost(loss) => self.lost(loss),
-            Fate::Valid { kind, source_id } => {
+            Fate::Valid {
+                kind,
+                source_id,
+                is_mapped,
+            } => {
                 self.count(Counter::Received, 1);
                 self.count(Counter::Decoded, 1);
                 let header = Header {
                     version: port.version,
                     kind,
-                    source_rule: port.source_rule(),
+                    source_rule: port.rule_of_record(),
                     source_hash: source_hash(source_id.as_bytes()),
                     received: now,
                 };
+                let mut envelope = envelope.to_vec();
+                if is_mapped {
+                    self.count(Counter::OriginMappings, 1);
+                    wire::bytes_field(&mut envelope, 2, source_id.as_bytes());
+                }
                 self.publish(header, source_id, envelope);
             }
         }
@@ -137,7 +147,7 @@ impl Oracle {
         self.losses[loss as usize] += 1;
     }
 
-    fn publish(&mut self, header: Header, source_id: &str, envelope: &[u8]) {
+    fn publish(&mut self, header: Header, source_id: &str, envelope: Vec<u8>) {
         for lane in &mut self.lanes {
             if lane.wish.wants(header.kind, source_id) {
                 lane.wanted.push(self.sent.len());
@@ -145,10 +155,7 @@ impl Oracle {
                 lane.unwanted += 1;
             }
         }
-        self.sent.push(Sent {
-            header,
-            envelope: envelope.to_vec(),
-        });
+        self.sent.push(Sent { header, envelope });
     }
 
     /// A lane's reader read this. What the lane wanted and was not read before it is lost.

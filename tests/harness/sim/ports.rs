@@ -43,12 +43,20 @@ impl Port {
         }
     }
 
-    /// The agent's rule over UDP, the Doppler's over TCP; v2 knows only the one.
+    /// The agent's rule over UDP, the Doppler's over TCP.
     pub(super) fn source_rule(self) -> SourceRule {
-        if self.is_udp && self.version == Version::V1 {
+        if self.is_udp {
             SourceRule::Origin
         } else {
             SourceRule::DeploymentJob
+        }
+    }
+
+    /// The rule by which readers find the source id again: in v2 the envelope names it.
+    pub(super) fn rule_of_record(self) -> SourceRule {
+        match self.version {
+            Version::V1 => self.source_rule(),
+            Version::V2 => SourceRule::DeploymentJob,
         }
     }
 

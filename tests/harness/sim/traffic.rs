@@ -15,7 +15,12 @@ use std::sync::LazyLock;
 /// What must become of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    Valid { kind: Kind, source_id: &'static str },
+    Valid {
+        kind: Kind,
+        source_id: &'static str,
+        /// The source id is the origin of an envelope that has none, and is written into it.
+        is_mapped: bool,
+    },
     Lost(Loss),
 }
 
@@ -45,6 +50,7 @@ struct Sample {
     kind: Kind,
     has_event: bool,
     source_agent: String,
+    is_mapped_by_agent: bool,
     source_doppler: String,
 }
 
@@ -104,6 +110,7 @@ impl Traffic {
             (false, Version::V2) => Fate::Valid {
                 kind: Kind::Empty,
                 source_id: "",
+                is_mapped: false,
             },
         };
         let seal = if port.is_signed {
@@ -122,6 +129,7 @@ impl Traffic {
             Fate::Valid {
                 kind: sample.kind,
                 source_id: sample.source(port.source_rule()),
+                is_mapped: port.is_udp && sample.is_mapped_by_agent,
             }
         };
         let base = self.numbered(&sample.bytes, port.version);
@@ -205,15 +213,21 @@ impl Sample {
         };
         let agent = read(SourceRule::Origin);
         let doppler = read(SourceRule::DeploymentJob);
+        let origin = match version {
+            Version::V1 => None,
+            Version::V2 => strict::origin_in_place_of_source(&bytes).expect("it was read above"),
+        };
         Self {
             kind: agent.kind,
             has_event: agent.has_event,
-            source_agent: agent.source_id,
+            is_mapped_by_agent: origin.is_some(),
+            source_agent: origin.unwrap_or(agent.source_id),
             source_doppler: doppler.source_id,
             bytes,
         }
     }
 
+    /// By this rule; in v2 over UDP it is the agent's.
     fn source(&self, rule: SourceRule) -> &str {
         match rule {
             SourceRule::Origin => &self.source_agent,
