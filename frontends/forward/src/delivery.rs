@@ -70,10 +70,10 @@ impl Delivery {
         let sent = connection.sent.clone();
         let outcome = self.follow(connection, &flight).await;
         drop(open);
-        self.settle(&flight, &sent).await;
+        let is_whole = self.settle(&flight, &sent).await;
         match outcome {
             Some(Ok(())) => self.recycled(),
-            Some(Err(_)) if self.is_whole(&flight) => self.recycled(),
+            Some(Err(_)) if is_whole && self.has_ended(&flight) => self.recycled(),
             Some(Err(status)) => {
                 self.unconfirmed(flight.unconfirmed(sent.read_bytes()));
                 self.session.state.count(DestinationCounter::Breaks, 1);
@@ -142,22 +142,22 @@ impl Delivery {
     }
 
     /// Finds out what has left. The connection is closed, for nobody holds it any more; but a peer that
-    /// takes nothing can keep it.
-    async fn settle(&self, flight: &Flight, sent: &Sent) {
+    /// takes nothing can keep it. Whether all has left.
+    async fn settle(&self, flight: &Flight, sent: &Sent) -> bool {
         let closed = timeout(LINGER, sent.closed()).await;
         let begun = match closed {
             Ok(()) => sent.begun_bytes(),
             Err(_) => u64::MAX,
         };
-        flight.end(sent.bytes(), begun, &self.session);
+        let is_whole = flight.end(sent.bytes(), begun, &self.session);
         // Another may have waited for what this one was to take.
         self.session.wake();
+        is_whole
     }
 
-    /// Whether we ended the stream ourselves and all of it has left: Loggregator's servers answer that
-    /// with an error too.
-    fn is_whole(&self, flight: &Flight) -> bool {
-        flight.is_empty() && (self.ending.is_flushing() || flight.messages() >= RECYCLE_MESSAGES)
+    /// Whether we may have ended the stream ourselves: Loggregator's servers answer that with an error too.
+    fn has_ended(&self, flight: &Flight) -> bool {
+        self.ending.is_flushing() || flight.messages() >= RECYCLE_MESSAGES
     }
 
     fn unconfirmed(&self, envelopes: u64) {

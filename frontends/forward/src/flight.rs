@@ -34,11 +34,6 @@ impl Flight {
         self.parcels().messages
     }
 
-    /// Whether the kernel has all that the stream took.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.parcels().parcels.is_empty()
-    }
-
     /// The kernel has `sent` bytes of the stream: what lies whole among them is delivered.
     pub(crate) fn settle(&self, sent: u64, session: &Session) {
         let mut parcels = self.parcels();
@@ -75,9 +70,11 @@ impl Flight {
     }
 
     /// The stream is over: the kernel has `sent` bytes of it, and no more than `begun` may have left.
-    pub(crate) fn end(&self, sent: u64, begun: u64, session: &Session) {
+    /// Whether the kernel has all that the stream took.
+    pub(crate) fn end(&self, sent: u64, begun: u64, session: &Session) -> bool {
         self.settle(sent, session);
         let mut parcels = self.parcels();
+        let is_whole = parcels.parcels.is_empty();
         while parcels.begin < begun
             && let Some(broken) = parcels.parcels.pop_front()
         {
@@ -89,6 +86,7 @@ impl Flight {
         if !rest.is_empty() {
             session.take_back(rest);
         }
+        is_whole
     }
 
     fn parcels(&self) -> MutexGuard<'_, Parcels> {
@@ -154,9 +152,9 @@ mod tests {
         assert_eq!(counts(&session), [0, 0, 0]);
         flight.settle(299, &session);
         assert_eq!(counts(&session), [1, 0, 0]);
-        flight.end(299, 301, &session);
+        assert!(!flight.end(299, 301, &session), "one was broken");
         assert_eq!(counts(&session), [1, 320, 4000]);
-        assert!(flight.is_empty() && !session.is_empty());
+        assert!(!session.is_empty());
         session.abandon();
         let counters = &session.state.session.counters;
         assert_eq!(counters.get(SessionCounter::Gone), 4000);
@@ -189,8 +187,9 @@ mod tests {
         let flight = Flight::default();
         flight.add(parcel(100, 1), 1);
         flight.add(parcel(100, 2), 1);
-        flight.end(100, 100, &session);
+        assert!(!flight.end(100, 100, &session), "one is given back");
         assert_eq!(counts(&session), [1, 0, 2]);
+        assert!(flight.end(100, 100, &session), "all that was left had left");
         assert_eq!(flight.messages(), 2);
     }
 }
