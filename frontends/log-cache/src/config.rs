@@ -1,12 +1,13 @@
 //! What an operator may set of Log Cache.
 
-use crate::limits::{COUNT_PER_SOURCE_DEFAULT, MEMORY_BYTES_MIN};
+use crate::limits::{COUNT_PER_SOURCE_DEFAULT, MEMORY_BYTES_MIN, WRITE_INTERVAL_S};
 use crate::store::Bounds;
 use bytesize::ByteSize;
 use hydrant_engine::config::ConfigError;
 use hydrant_rpc::tls::TlsFiles;
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 /// The `[log_cache]` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,6 +26,10 @@ pub struct LogCacheConfig {
     /// Seconds after which envelopes are dropped, by their own timestamps, a segment at a time; 0 for
     /// never. Default: 0.
     pub max_age_s: u64,
+    /// Where everything is written to, so that it is there after a restart. Default: nowhere.
+    pub directory: Option<PathBuf>,
+    /// Seconds between writes, after a crash what came since the last one is lost. Default: 10.
+    pub write_interval_s: u64,
     /// Parts that sources are spread over, each one thread's at a time. Default: 1.
     pub partitions: usize,
     /// Connections at a time; who comes after that waits. Default: 4096.
@@ -40,6 +45,8 @@ impl Default for LogCacheConfig {
             memory: ByteSize::mib(512),
             max_per_source: COUNT_PER_SOURCE_DEFAULT,
             max_age_s: 0,
+            directory: None,
+            write_interval_s: WRITE_INTERVAL_S,
             partitions: 1,
             connections_max: 4096,
         }
@@ -67,6 +74,7 @@ impl LogCacheConfig {
         }
         for (key, value) in [
             ("log_cache.max_per_source", self.max_per_source),
+            ("log_cache.write_interval_s", self.write_interval_s),
             ("log_cache.partitions", self.partitions as u64),
             ("log_cache.connections_max", self.connections_max as u64),
         ] {

@@ -13,6 +13,10 @@ hydrant_engine::counters! {
         Ingress = "ingress", "Envelopes kept.";
         Egress = "egress", "Envelopes given to readers.";
         RequestsInvalid = "requests_invalid", "Calls refused because their request was wrong, too large or cut off.";
+        Restored = "restored", "Envelopes that the disk had at the start.";
+        DiskCutOff = "disk_cut_off", "Files that were not whole at the start, as after a crash: what came last is not there.";
+        DiskDamaged = "disk_damaged", "Records on the disk that could not be used at the start.";
+        DiskErrors = "disk_errors", "Times that the disk could not be written; then everything is written anew.";
     }
 }
 

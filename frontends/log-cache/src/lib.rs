@@ -1,7 +1,7 @@
 //! What a foundation said of late, in memory: Log Cache.
 //!
 //! `store` keeps envelopes by source and finds them again; it knows no socket and no clock.
-//! `partitions` are stores that together are one; `node` is the thread that keeps in them what
+//! `partitions` are stores that together are one; `disk` has what they have, for a restart, and `keeper` writes it; `node` is the thread that keeps in them what
 //! senders send and what comes by lanes, and answers readers from them, by upstream's `logcache.v1`. A module uses only those
 //! above it in this list.
 
@@ -21,6 +21,10 @@ mod counters;
 
 mod partitions;
 
+mod disk;
+
+mod keeper;
+
 mod querier;
 
 mod calls;
@@ -31,6 +35,7 @@ mod node;
 
 pub use config::LogCacheConfig;
 pub use counters::{NodeCounter, NodeCounters};
+pub use disk::DiskError;
 pub use names::NameFilter;
 pub use node::{LOG_CACHE, Node, NodeState, StartError, start};
 pub use partitions::{Partitions, Standing, Taken};

@@ -36,3 +36,13 @@ pub const QUERY_TIMEOUT_S: u64 = 10;
 
 /// Queries that are answered at a time; others wait.
 pub const QUERY_THREADS_MAX: usize = 4;
+
+/// Records that are written at a time, with a part locked while they are collected.
+pub const FRAME_BYTES: usize = 1 << 20;
+
+/// What has to have come since everything was written before it is all written again: a disk takes so
+/// much at once.
+pub const GENERATION_BYTES_MIN: u64 = 64 << 20;
+
+/// How often what has come is written, in seconds, if nobody says.
+pub const WRITE_INTERVAL_S: u64 = 10;

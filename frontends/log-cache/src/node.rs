@@ -2,8 +2,10 @@
 
 use crate::calls::Calls;
 use crate::config::LogCacheConfig;
-use crate::counters::NodeCounters;
+use crate::counters::{NodeCounter, NodeCounters};
+use crate::disk::{Disk, DiskError};
 use crate::feed;
+use crate::keeper::Keeper;
 use crate::limits::{
     EXPIRY_S, PLAIN_MESSAGE_BYTES_MAX, QUERY_THREADS_MAX, TLS_MESSAGE_BYTES_MAX, UNFINISHED_BYTES,
 };
@@ -19,6 +21,7 @@ use hydrant_rpc::server::Unfinished;
 use hydrant_rpc::tls::{ServerTls, TlsError};
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -61,6 +64,9 @@ pub enum StartError {
         /// What the kernel said.
         error: io::Error,
     },
+    /// What an earlier node has written cannot be read, or nothing can be written.
+    #[error("log_cache.directory: {0}")]
+    Disk(#[from] DiskError),
     /// The thread could not be started.
     #[error("log_cache: cannot start: {0}")]
     Thread(io::Error),
@@ -80,6 +86,7 @@ pub struct Node {
     tls: Option<ServerTls>,
     stop: watch::Sender<bool>,
     thread: JoinHandle<()>,
+    keeper: Option<Keeper>,
 }
 
 /// What anybody may see of a node, also after its end.
@@ -124,6 +131,9 @@ pub fn start(
     let worker = lanes.is_some().then_some(worker);
     let partitions = Partitions::new(config.partitions, config.bounds());
     let counters = Arc::<NodeCounters>::default();
+    let disk = config.directory.as_deref();
+    let disk = disk.map(|path| restore(path, &partitions, &counters));
+    let disk = disk.transpose()?;
     let (stop, is_stopping) = watch::channel(false);
     let serving = Serving {
         listener,
@@ -146,7 +156,12 @@ pub fn start(
     let thread = thread
         .spawn(move || serving.run(&runtime, core))
         .map_err(StartError::Thread)?;
+    let keeper = disk.map(|disk| {
+        let interval = Duration::from_secs(config.write_interval_s);
+        Keeper::start(disk, partitions.clone(), counters.clone(), interval)
+    });
     Ok(Node {
+        keeper: keeper.transpose().map_err(StartError::Thread)?,
         address,
         partitions,
         counters,
@@ -155,6 +170,20 @@ pub fn start(
         stop,
         thread,
     })
+}
+
+/// Takes in what an earlier node has written there.
+fn restore(
+    directory: &Path,
+    partitions: &Partitions,
+    counters: &NodeCounters,
+) -> Result<Disk, DiskError> {
+    let (disk, had) = Disk::open(directory)?;
+    counters.add(NodeCounter::DiskCutOff, had.cut_off);
+    counters.add(NodeCounter::DiskDamaged, had.restored.damaged());
+    partitions.restore(had.restored);
+    counters.add(NodeCounter::Restored, partitions.standing().taken);
+    Ok(disk)
 }
 
 impl Node {
@@ -172,16 +201,22 @@ impl Node {
     }
 
     /// Ends it, once everything is read if it has lanes: their shards must have stopped. Calls that
-    /// are under way may end in order.
+    /// are under way may end in order. If it has a directory, all is written there.
     ///
     /// # Errors
-    /// Its thread has died.
+    /// Its thread has died, or the disk could not be written.
     pub fn stop(self) -> io::Result<()> {
         self.stop.send_replace(true);
-        match self.thread.join() {
+        let served = match self.thread.join() {
             Ok(()) => Ok(()),
             Err(_) => Err(io::Error::other("the log cache's thread died")),
-        }
+        };
+        let written = self.keeper.map_or(Ok(()), Keeper::stop);
+        served.and(
+            written.map_err(|error| {
+                io::Error::new(error.kind(), format!("log_cache.directory: {error}"))
+            }),
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 //! The store's parts: sources are spread over them by their hash, and each part is one thread's at a
 //! time.
 
-use crate::store::{Bounds, Found, Meta, Query, Series, Store};
+use crate::store::{Bounds, Extent, Found, Meta, Query, Restored, Series, Store};
 use hydrant_engine::counters::Loss;
 use hydrant_engine::decode::{self, Envelope, Source};
 use hydrant_engine::record::{SourceRule, Version, source_hash};
@@ -93,6 +93,31 @@ impl Partitions {
         for part in 0..self.0.len() {
             self.lock(part).meta().for_each(|(id, meta)| look(id, meta));
         }
+    }
+
+    /// Takes in what was saved of sources that they do not know, and drops what is then too much.
+    pub fn restore(&self, restored: Restored) {
+        for (id, segments) in restored.into_sources() {
+            let hash = source_hash(&id);
+            self.lock(self.part(hash)).restore(hash, &id, segments);
+        }
+    }
+
+    /// How many parts there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Appends records of a part, from this place in it on; see [`Store::save`].
+    pub fn save(
+        &self,
+        part: usize,
+        from: usize,
+        extent: Extent,
+        bytes_max: usize,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        self.lock(part).save(from, extent, bytes_max, out)
     }
 
     /// Drops what is older than this, in nanoseconds since 1970.

@@ -9,6 +9,7 @@ mod dictionary;
 mod envelope;
 mod parts;
 mod read;
+mod saved;
 mod sealed;
 mod segment;
 mod series;
@@ -16,6 +17,7 @@ mod source;
 mod varint;
 
 pub use read::{Found, Query};
+pub use saved::{Extent, Restored, Segments};
 pub use series::Series;
 pub use source::Meta;
 
@@ -52,6 +54,8 @@ pub struct Store {
     memory_bytes: usize,
     taken: u64,
     count: u64,
+    /// Envelopes that it and those that it was restored from have taken: tells segments apart by age.
+    clock: u64,
 }
 
 impl Store {
@@ -67,6 +71,7 @@ impl Store {
             memory_bytes: 0,
             taken: 0,
             count: 0,
+            clock: 0,
         }
     }
 
@@ -85,8 +90,9 @@ impl Store {
             kind,
             timestamp,
             bytes: envelope,
-            now: self.taken,
+            now: self.clock,
         };
+        self.clock += 1;
         self.taken += 1;
         self.count += 1;
         let cutter = &mut self.cutter;
@@ -156,6 +162,49 @@ impl Store {
         let change = change(&mut self.sources[key], Source::drop_oldest);
         self.note(key, change);
         true
+    }
+
+    /// Takes in what was saved of a source that it does not know, and drops what is then too much.
+    pub fn restore(&mut self, source_hash: u64, source_id: &[u8], segments: Segments) {
+        if segments.0.is_empty() {
+            return;
+        }
+        let key = self.source(source_hash, source_id);
+        let mut count = 0;
+        let clock = &mut self.clock;
+        let change = change(&mut self.sources[key], |source| {
+            for (class, sealed) in segments.0 {
+                count += u64::from(sealed.summary.count);
+                *clock = (*clock).max(sealed.summary.born.saturating_add(1));
+                source.restore(class, sealed);
+            }
+            0
+        });
+        self.taken += count;
+        self.count += count;
+        self.note(key, change);
+        while self.memory_bytes > self.bounds.memory_bytes && self.drop_one() {}
+    }
+
+    /// Appends records of sources from this place on, until they are as long as this. Gives the place
+    /// to go on from; nothing if all has been written.
+    pub fn save(
+        &mut self,
+        from: usize,
+        extent: Extent,
+        bytes_max: usize,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        // A slab's keys are as many as it ever had at a time.
+        for key in from..self.sources.capacity() {
+            if let Some(source) = self.sources.get_mut(key) {
+                saved::save(source, extent, out);
+            }
+            if out.len() >= bytes_max {
+                return Some(key + 1);
+            }
+        }
+        None
     }
 
     /// Drops what is older than this, in nanoseconds since 1970, a segment at a time.

@@ -42,6 +42,8 @@ pub(super) struct Open {
     summary: Option<Summary>,
     last_timestamp: i64,
     dictionary: Box<Dictionary>,
+    /// Bytes that a disk has.
+    written: usize,
 }
 
 impl Open {
@@ -109,6 +111,16 @@ impl Open {
     /// Its records.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Bytes of it that a disk has.
+    pub(super) const fn written(&self) -> usize {
+        self.written
+    }
+
+    /// A disk has all of it so far.
+    pub(super) const fn set_written(&mut self) {
+        self.written = self.bytes.len();
     }
 
     /// Bytes of memory that it has.

@@ -34,9 +34,9 @@ impl Class {
 
 /// The segments of a class, the oldest first.
 #[derive(Debug, Default)]
-struct Segments {
-    sealed: VecDeque<Sealed>,
-    open: Option<Open>,
+pub(super) struct Segments {
+    pub(super) sealed: VecDeque<Sealed>,
+    pub(super) open: Option<Open>,
 }
 
 /// A source and its envelopes.
@@ -45,7 +45,7 @@ pub(super) struct Source {
     pub(super) id: Box<[u8]>,
     /// Its xxh64.
     pub(super) hash: u64,
-    classes: [Segments; 2],
+    pub(super) classes: [Segments; 2],
     /// The number of the newest envelope, and so how many there were.
     last: u64,
     /// The newest timestamp that there was, and not before 1970, as upstream has it.
@@ -135,6 +135,15 @@ impl Source {
             newest: 0,
             memory_bytes: size_of::<Self>() + id.len(),
         }
+    }
+
+    /// Takes sealed segments in, which are older than all that is to come.
+    pub(super) fn restore(&mut self, class: Class, sealed: Sealed) {
+        let summary = sealed.summary;
+        self.last = self.last.max(summary.last);
+        self.newest = self.newest.max(summary.newest);
+        self.memory_bytes += sealed.memory_bytes();
+        self.classes[class as usize].sealed.push_back(sealed);
     }
 
     /// Keeps an envelope. Its memory may have become more or less.
