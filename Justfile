@@ -46,7 +46,7 @@ fuzz seconds="10":
 sim seed:
     HYDRANT_SIM_SEED={{seed}} cargo test -p hydrant-tests simulation
 
-# Engine against the bare kernel, or `just bench grpc|websocket|syslog`: gRPC in, that out. Pinned apart.
+# Engine against the bare kernel, or `just bench grpc|websocket|syslog|logcache`: gRPC in, that out. Pinned apart.
 bench *arguments:
     cargo run --release -p hydrant-perf --bin hydrant-bench -- {{arguments}}
 
@@ -59,4 +59,4 @@ icount *arguments:
     cargo run --release -p hydrant-perf --bin hydrant-icount -- {{arguments}}
 
 # All that has to pass before a change lands.
-ci: lint build loom (fuzz "10") (bench "--smoke") (bench "grpc" "--smoke") (bench "websocket" "--smoke") (bench "syslog" "--smoke") test
+ci: lint build loom (fuzz "10") (bench "--smoke") (bench "grpc" "--smoke") (bench "websocket" "--smoke") (bench "syslog" "--smoke") (bench "logcache" "--smoke") test

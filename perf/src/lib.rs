@@ -1,5 +1,5 @@
 //! What Hydrant is measured with: load, the bare kernel's ceilings, the engine beside them in the
-//! same run, gRPC in and gRPC, WebSocket or syslog out, and instruction counts. Each module uses only those
+//! same run, gRPC in and gRPC, WebSocket or syslog out, Log Cache's node, and instruction counts. Each module uses only those
 //! above it in this list.
 //!
 //! Absolute figures drift on shared machines, so the figures to quote are ratios of one run, CPU
@@ -34,5 +34,7 @@ pub mod grpc;
 pub mod websocket;
 
 pub mod syslog;
+
+pub mod logcache;
 
 pub mod icount;

@@ -2,13 +2,14 @@
 //! templates with changing numbers, names and identifiers. Tags come in any order, as from Go's maps.
 
 use crate::samples::{app_guid, tags};
+use clap::ValueEnum;
 use hydrant_proto::v2::envelope::Message;
 use hydrant_proto::v2::{Envelope, Gauge, GaugeValue, Log, Timer};
 use prost::Message as _;
 use std::collections::BTreeMap;
 
 /// What sources say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mix {
     /// Lines of web services: plain, JSON, stack traces.
     Apps,

@@ -8,6 +8,7 @@ use hydrant_perf::flow::results::Results as FlowResults;
 use hydrant_perf::flow::server::{self, ServeConfig};
 use hydrant_perf::grpc::GrpcBench;
 use hydrant_perf::load::{self, LoadConfig};
+use hydrant_perf::logcache::LogCacheBench;
 use hydrant_perf::receiver::Placement;
 use hydrant_perf::report::{Results, table};
 use hydrant_perf::scenario::Scenario;
@@ -48,6 +49,8 @@ enum Part {
     Websocket(WebsocketBench),
     /// gRPC in and syslog out, beside a bare server that only writes ready lines
     Syslog(SyslogBench),
+    /// A node of Log Cache that is written to and read from at a time
+    Logcache(LogCacheBench),
     /// A server of a run, in a process of its own
     #[command(hide = true)]
     Serve(ServeConfig),
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Some(Part::Grpc(bench)) => grpc(bench),
         Some(Part::Websocket(bench)) => websocket(bench),
         Some(Part::Syslog(bench)) => syslog(bench),
+        Some(Part::Logcache(bench)) => logcache(bench),
         Some(Part::Serve(config)) => server::run(config, io::stdin(), io::stdout()),
         None => line.bench.measure(),
     };
@@ -122,6 +126,14 @@ fn websocket(bench: &WebsocketBench) -> Result<(), Box<dyn Error>> {
 fn syslog(bench: &SyslogBench) -> Result<(), Box<dyn Error>> {
     let all = bench.measure(two_cores(), &mut io::stdout())?;
     record(bench.options.json.as_deref(), &all)
+}
+
+fn logcache(bench: &LogCacheBench) -> Result<(), Box<dyn Error>> {
+    let results = bench.measure(two_cores(), &mut io::stdout())?;
+    let now = unix_seconds();
+    let lines: Vec<_> = results.iter().map(|run| run.json_line(now)).collect();
+    let file = bench.json.as_deref();
+    Ok(file.map_or(Ok(()), |file| append(file, &lines))?)
 }
 
 /// The first for the server, the second for the load, or nothing if there is one only.

@@ -60,6 +60,7 @@ impl ServerProcess {
             grpc: SocketAddr::from(([0; 4], 0)),
             websocket: None,
             operator: None,
+            log_cache: None,
         };
         let mut process = Self {
             child,

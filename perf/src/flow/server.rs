@@ -5,11 +5,13 @@ use super::bare::{Bare, Out};
 use super::certificates::server_files;
 use super::counts::Counts;
 use super::drains::{Drains, Health};
+use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use hydrant::config::Config;
 use hydrant::server::Server;
 use hydrant_engine::config::{Cores, EngineConfig};
 use hydrant_engine::engine::pin_to;
+use hydrant_log_cache::LogCacheConfig;
 use hydrant_rpc::tls::ServerTls;
 use std::error::Error;
 use std::fmt;
@@ -39,6 +41,8 @@ pub enum Service {
     Syslog,
     /// Writes a ready line for each envelope.
     BareSyslog,
+    /// A node of Log Cache, as everybody gets it: in over its own gRPC.
+    LogCache,
 }
 
 impl Service {
@@ -51,12 +55,16 @@ impl Service {
             Self::BareWebsocket => "bare-websocket",
             Self::Syslog => "syslog",
             Self::BareSyslog => "bare-syslog",
+            Self::LogCache => "log-cache",
         }
     }
 
     /// Whether it is Hydrant, which keeps a ledger.
     pub const fn has_ledger(self) -> bool {
-        matches!(self, Self::Grpc | Self::Websocket | Self::Syslog)
+        matches!(
+            self,
+            Self::Grpc | Self::Websocket | Self::Syslog | Self::LogCache
+        )
     }
 
     const fn has_websocket(self) -> bool {
@@ -73,16 +81,23 @@ pub struct Addresses {
     pub websocket: Option<SocketAddr>,
     /// Where it answers its operator, if it does.
     pub operator: Option<SocketAddr>,
+    /// Where its Log Cache is, if it has one.
+    pub log_cache: Option<SocketAddr>,
 }
 
 const GRPC: &str = "grpc=";
 const WEBSOCKET: &str = "websocket=";
 const OPERATOR: &str = "operator=";
+const LOG_CACHE: &str = "log-cache=";
 
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{GRPC}{}", self.grpc)?;
-        let others = [(WEBSOCKET, self.websocket), (OPERATOR, self.operator)];
+        let others = [
+            (WEBSOCKET, self.websocket),
+            (OPERATOR, self.operator),
+            (LOG_CACHE, self.log_cache),
+        ];
         others.iter().try_for_each(|(name, address)| {
             let mut address = address.iter();
             address.try_for_each(|address| write!(f, " {name}{address}"))
@@ -105,6 +120,7 @@ impl FromStr for Addresses {
                 .ok_or_else(|| format!("says {text:?} instead of its address"))?,
             websocket: find(WEBSOCKET).and_then(address),
             operator: find(OPERATOR).and_then(address),
+            log_cache: find(LOG_CACHE).and_then(address),
         })
     }
 }
@@ -127,7 +143,13 @@ pub struct ServeConfig {
     /// Its syslog drains; none if not said
     #[arg(long)]
     pub drains: Option<Drains>,
+    /// MiB of its Log Cache, if it is one
+    #[arg(long, default_value_t = LOG_CACHE_MIB)]
+    pub log_cache_mib: u64,
 }
+
+/// What a node of Log Cache has if nobody says.
+pub const LOG_CACHE_MIB: u64 = 512;
 
 impl ServeConfig {
     /// The command line that says the same.
@@ -139,6 +161,7 @@ impl ServeConfig {
             certificates.map(|path| format!("--certificates={}", path.display())),
             self.without_recent.then(|| "--without-recent".to_owned()),
             self.drains.map(|drains| format!("--drains={drains}")),
+            Some(format!("--log-cache-mib={}", self.log_cache_mib)),
         ];
         arguments.into_iter().flatten().collect()
     }
@@ -174,6 +197,7 @@ fn hydrant(
         grpc: server.grpc_address().ok_or("gRPC is not served")?,
         websocket: server.websocket_address(),
         operator: Some(server.operator_address()),
+        log_cache: server.log_cache_address(),
     };
     say(output, addresses)?;
     await_end(input)?;
@@ -203,6 +227,7 @@ fn bare(
         grpc: bare.address(),
         websocket: bare.websocket_address(),
         operator: None,
+        log_cache: None,
     };
     say(output, addresses)?;
     await_end(input)?;
@@ -233,6 +258,12 @@ fn settings(config: &ServeConfig) -> Result<Config, Box<dyn Error>> {
         settings.syslog = toml::from_str(&drains.to_toml())?;
     }
     settings.operator.address = any;
+    settings.log_cache = (config.service == Service::LogCache).then(|| LogCacheConfig {
+        address: any,
+        tls: config.certificates.as_deref().map(server_files),
+        memory: ByteSize::mib(config.log_cache_mib),
+        ..LogCacheConfig::default()
+    });
     settings.grpc.address = any;
     settings.grpc.tls = config.certificates.as_deref().map(server_files);
     Ok(settings)
@@ -260,6 +291,7 @@ mod tests {
                 grpc: at(5),
                 websocket,
                 operator,
+                log_cache: operator,
             };
             assert_eq!(addresses.to_string().parse(), Ok(addresses));
         }
@@ -280,6 +312,7 @@ mod tests {
             certificates: Some("certificates".into()),
             without_recent: true,
             drains: "127.0.0.1:1/127.0.0.1:2/127.0.0.1:3/10/2".parse().ok(),
+            log_cache_mib: 7,
         };
         let arguments = config.to_arguments();
         let line = ["serve".to_owned()].into_iter().chain(arguments.clone());
@@ -287,7 +320,8 @@ mod tests {
         assert_eq!(parsed.to_arguments(), arguments);
         assert_eq!((parsed.service, parsed.core), (config.service, config.core));
         assert!(parsed.without_recent);
-        assert_eq!((parsed.drains, arguments.len()), (config.drains, 5));
+        assert_eq!((parsed.drains, arguments.len()), (config.drains, 6));
+        assert_eq!(parsed.log_cache_mib, 7);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::process::ServerProcess;
 use super::run::Run;
 use super::schedule::{histogram, nanos};
 use super::sending::{Load, keep_beat, send};
-use super::server::ServeConfig;
+use super::server::{LOG_CACHE_MIB, ServeConfig};
 use super::wire::get;
 use crate::receiver::Placement;
 use crate::threads::{ThreadTime, idle_ns_of_core, monotonic_nanos, time_of};
@@ -95,6 +95,7 @@ impl Setting {
             certificates: self.certificates.clone(),
             without_recent: self.without_recent,
             drains: place.drains(),
+            log_cache_mib: LOG_CACHE_MIB,
         };
         let mut server = ServerProcess::start(&config)?;
         let observed = self.on_load_core(|| self.observe(case, pace, batch, &place, &mut server));
