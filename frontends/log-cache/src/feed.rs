@@ -2,7 +2,6 @@
 
 use crate::partitions::Partitions;
 use hydrant_engine::record::{Record, Version};
-use hydrant_engine::route::Demand;
 use hydrant_feed::convert::v2_envelope;
 use hydrant_feed::counters::FeedCounter;
 use hydrant_feed::lanes::Lanes;
@@ -12,9 +11,8 @@ use std::iter::once;
 use std::sync::Arc;
 use tokio::task::yield_now;
 
-/// Keeps every record; until the shards are gone and all is read.
+/// Keeps every record; until the shards are gone and all is read. The lanes have been asked for all.
 pub(crate) async fn run(mut lanes: Lanes, partitions: Partitions, state: Arc<FrontendState>) {
-    lanes.demand().publish(Demand::all());
     while lanes.wait().await {
         lanes.read(|_, record| keep(&record, &partitions, &state));
         yield_now().await;

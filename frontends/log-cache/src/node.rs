@@ -14,6 +14,7 @@ use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::config::ConfigError;
 use hydrant_engine::engine::pin_to;
 use hydrant_engine::lanes::LaneReader;
+use hydrant_engine::route::Demand;
 use hydrant_feed::lanes::Lanes;
 use hydrant_feed::session::FrontendState;
 use hydrant_rpc::listen::{Permits, accept, incoming, listen};
@@ -124,6 +125,8 @@ pub fn start(
     let (listener, lanes) = {
         let _within = runtime.enter();
         let listener = TcpListener::from_std(listener).map_err(StartError::Thread)?;
+        // Before anybody hears that the node is there: what comes from then on is kept.
+        let lanes = lanes.inspect(|reader| reader.publish_demand(Demand::all()));
         let lanes = lanes.map(Lanes::new).transpose();
         (listener, lanes.map_err(StartError::Thread)?)
     };
@@ -211,12 +214,11 @@ impl Node {
             Ok(()) => Ok(()),
             Err(_) => Err(io::Error::other("the log cache's thread died")),
         };
-        let written = self.keeper.map_or(Ok(()), Keeper::stop);
-        served.and(
-            written.map_err(|error| {
-                io::Error::new(error.kind(), format!("log_cache.directory: {error}"))
-            }),
-        )
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("log_cache.directory: {error}"))
+        };
+        let written = self.keeper.map_or(Ok(()), Keeper::stop).map_err(named);
+        served.and(written)
     }
 }
 

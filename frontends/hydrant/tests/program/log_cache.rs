@@ -4,7 +4,7 @@
 use crate::emitters::{TcpEmitter, UdpEmitter};
 use crate::envelopes::{framed, v1_log, v2_log};
 use crate::grpc::{block_on, channel};
-use crate::process::Server;
+use crate::process::{Server, path, wait_until};
 use bytes::Bytes;
 use hydrant_proto::logcache::{MetaResponse, ReadRequest, ReadResponse, SendRequest};
 use hydrant_proto::v2::{Envelope, EnvelopeBatch};
@@ -12,7 +12,29 @@ use hydrant_rpc::logcache::egress::EgressClient;
 use hydrant_rpc::logcache::ingress::IngressClient;
 use prost::Message;
 
+/// What a restart finds.
+const RESTORED: &str = "hydrant_log_cache_restored_total";
+
 const CONFIG: &str = "\n[log_cache]\naddress = \"127.0.0.1:0\"\nmax_per_source = 150\n";
+
+fn send(server: &Server, numbers: std::ops::Range<i64>) {
+    let envelope = |number| Envelope {
+        timestamp: number,
+        source_id: "app".to_owned(),
+        ..Envelope::decode(&v2_log("app", &format!("line {number}"))[..]).unwrap()
+    };
+    let request = SendRequest {
+        envelopes: Some(EnvelopeBatch {
+            batch: numbers.map(envelope).collect(),
+        }),
+        local_only: false,
+    };
+    block_on(async {
+        let channel = channel(server.log_cache, None).await;
+        let request = Bytes::from(request.encode_to_vec());
+        IngressClient::new(channel).send(request).await.unwrap();
+    });
+}
 
 fn read(server: &Server, request: &ReadRequest) -> Vec<Envelope> {
     let request = Bytes::from(request.encode_to_vec());
@@ -87,4 +109,49 @@ fn what_comes_in_anywhere_is_read_from_the_log_cache() {
         said.contains("log-cache: decoded 201 = published 201"),
         "{said}"
     );
+}
+
+#[test]
+fn what_it_kept_is_there_after_a_restart_and_after_a_crash_but_for_what_came_last() {
+    let directory = path("log-cache");
+    let config = format!(
+        "\n[log_cache]\naddress = \"127.0.0.1:0\"\nwrite_interval_s = 1\ndirectory = \"{}\"\n",
+        directory.display()
+    );
+    let all = ReadRequest {
+        source_id: "app".to_owned(),
+        limit: 1000,
+        ..Default::default()
+    };
+    let server = Server::start(&config);
+    send(&server, 1..301);
+    let kept = read(&server, &all);
+    assert_eq!(kept.len(), 300);
+    server.stop();
+
+    let server = Server::start(&config);
+    assert_eq!(server.count(RESTORED), 300);
+    assert_eq!(read(&server, &all), kept);
+    // The new file, which has it all, takes the place of the old one.
+    send(&server, 301..401);
+    let kept = read(&server, &all);
+    let written = || {
+        let files = std::fs::read_dir(&directory).unwrap();
+        let bytes = files.map(|file| file.unwrap().metadata().unwrap().len());
+        let bytes: Vec<_> = bytes.filter(|bytes| *bytes > 0).collect();
+        bytes
+    };
+    wait_until("the disk", || {
+        let before = written();
+        std::thread::sleep(std::time::Duration::from_millis(2_100));
+        before.len() == 1 && before == written()
+    });
+    server.signal("KILL");
+    drop(server);
+
+    let server = Server::start(&config);
+    assert_eq!(server.count(RESTORED), 400);
+    assert_eq!(read(&server, &all), kept);
+    server.stop();
+    std::fs::remove_dir_all(directory).ok();
 }
