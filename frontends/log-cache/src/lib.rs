@@ -2,8 +2,9 @@
 //!
 //! `store` keeps envelopes by source and finds them again; it knows no socket and no clock.
 //! `partitions` are stores that together are one; `node` is the thread that keeps in them what
-//! senders send and what comes by lanes, and answers readers from them, by upstream's `logcache.v1`. A module uses only those
-//! above it in this list.
+//! senders send and what comes by lanes, and answers readers from them, by upstream's `logcache.v1`.
+//! Nodes that keep sources together are a `cluster`, in which each knows by `routing` who keeps what; upstream's
+//! nodes may be among them. A module uses only those above it in this list.
 
 pub mod limits;
 
@@ -15,11 +16,21 @@ pub mod store;
 
 mod request;
 
+mod routing;
+
 mod config;
 
 mod counters;
 
+mod outbox;
+
+mod peer;
+
+mod cluster;
+
 mod partitions;
+
+mod elsewhere;
 
 mod querier;
 
@@ -29,9 +40,13 @@ mod feed;
 
 mod node;
 
-pub use config::LogCacheConfig;
-pub use counters::{NodeCounter, NodeCounters};
+#[cfg(test)]
+mod tests;
+
+pub use config::{LogCacheConfig, MemoryTotal};
+pub use counters::{NodeCounter, NodeCounters, QueryKind};
 pub use names::NameFilter;
 pub use node::{LOG_CACHE, Node, NodeState, StartError, start};
 pub use partitions::{Partitions, Standing, Taken};
 pub use request::{Refused, query};
+pub use routing::node_of;

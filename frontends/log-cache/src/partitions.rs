@@ -17,6 +17,8 @@ pub struct Partitions(Arc<[Mutex<Store>]>);
 pub struct Taken {
     /// Envelopes that are kept.
     pub count: u64,
+    /// Envelopes that another node keeps.
+    pub elsewhere: u64,
     /// Why others are not, each by name.
     pub losses: Vec<Loss>,
 }
@@ -47,6 +49,15 @@ impl Partitions {
 
     /// Keeps v2 envelopes, as they come.
     pub fn put<E: AsRef<[u8]>>(&self, envelopes: impl Iterator<Item = E>) -> Taken {
+        self.put_where(envelopes, |_, _| true)
+    }
+
+    /// Keeps those v2 envelopes that are ours to keep, by the hash of their source.
+    pub(crate) fn put_where<E: AsRef<[u8]>>(
+        &self,
+        envelopes: impl Iterator<Item = E>,
+        mut keeps: impl FnMut(u64, &[u8]) -> bool,
+    ) -> Taken {
         let mut taken = Taken::default();
         // Envelopes of a batch mostly go to the same part, or there is but one.
         let mut held: Option<(usize, MutexGuard<'_, Store>)> = None;
@@ -55,6 +66,10 @@ impl Partitions {
             match checked {
                 Ok(envelope) => {
                     let hash = envelope.source.hash();
+                    if !keeps(hash, envelope.bytes) {
+                        taken.elsewhere += 1;
+                        continue;
+                    }
                     let part = self.part(hash);
                     if held.as_ref().is_none_or(|(held, _)| *held != part) {
                         drop(held.take());
