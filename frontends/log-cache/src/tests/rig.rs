@@ -169,13 +169,17 @@ impl Rig {
         };
         let request = bytes::Bytes::from(request.encode_to_vec());
         let answer = self.runtime.block_on(client.instant_query(request))?;
-        let result = InstantQueryResult::decode(answer.into_inner()).unwrap();
-        let Some(Answer::Vector(vector)) = result.result else {
-            panic!("{result:?}");
-        };
-        let values = vector.samples.into_iter();
-        Ok(values.map(|sample| sample.point.unwrap().value).collect())
+        Ok(values(answer.into_inner()))
     }
+}
+
+fn values(answer: bytes::Bytes) -> Vec<f64> {
+    let result = InstantQueryResult::decode(answer).unwrap();
+    let Some(Answer::Vector(vector)) = result.result else {
+        panic!("{result:?}");
+    };
+    let samples = vector.samples.into_iter();
+    samples.map(|sample| sample.point.unwrap().value).collect()
 }
 
 fn runtime() -> Runtime {
