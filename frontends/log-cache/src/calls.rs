@@ -293,6 +293,3 @@ impl Layer<Routes> for Calls {
         self.clone()
     }
 }
-
-#[cfg(test)]
-mod tests;

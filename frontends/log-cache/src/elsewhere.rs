@@ -20,19 +20,20 @@ const METRICS: [EnvelopeType; 3] = [
     EnvelopeType::Timer,
 ];
 
-/// Why the data of a source is not there. A query must not be answered without it.
+/// Why the data of a source is not there. A query must not be answered without it. Clients may be told,
+/// so that nodes are named by their numbers.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Away {
     /// The node could not be reached, or refused.
-    #[error("the node that keeps source {source_id:?}, {address}, cannot be read: {problem}")]
+    #[error("source {source_id:?} is kept by {node}, which cannot be read: {problem}")]
     Unread {
         source_id: String,
-        address: String,
+        node: String,
         problem: String,
     },
     /// The node's answer is none.
-    #[error("the node that keeps source {source_id:?}, {address}, gave what is no envelope")]
-    Malformed { source_id: String, address: String },
+    #[error("source {source_id:?} is kept by {node}, which gave what is no envelope")]
+    Malformed { source_id: String, node: String },
     /// There is more than a query may read.
     #[error(
         "source {source_id:?} has more metrics in this time than a query may read from another node"
@@ -125,7 +126,7 @@ impl Pages<'_> {
     fn unread(&self, status: &Status) -> Away {
         Away::Unread {
             source_id: self.source_id.to_owned(),
-            address: self.peer.address.clone(),
+            node: self.peer.session.name.clone(),
             problem: status.message().to_owned(),
         }
     }
@@ -133,7 +134,7 @@ impl Pages<'_> {
     fn malformed(&self) -> Away {
         Away::Malformed {
             source_id: self.source_id.to_owned(),
-            address: self.peer.address.clone(),
+            node: self.peer.session.name.clone(),
         }
     }
 }

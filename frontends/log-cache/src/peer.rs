@@ -32,8 +32,6 @@ pub(crate) type Closing = watch::Receiver<Option<Instant>>;
 /// Another node.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    /// `host:port`.
-    pub(crate) address: String,
     /// What became of its envelopes. Only the node's thread counts.
     pub(crate) session: Arc<SessionState>,
     channel: Channel,
@@ -73,7 +71,6 @@ impl Peer {
         let PeerParts { index, address, .. } = parts;
         let session = SessionState::new(format!("node {index}"), address.to_owned());
         Self {
-            address: address.to_owned(),
             session: Arc::new(session),
             channel: quiet_channel(address, parts.tls),
             outbox: Outbox::new(parts.bounds),
