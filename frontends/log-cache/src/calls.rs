@@ -113,13 +113,7 @@ impl Calls {
         let mut is_broken = false;
         let envelopes = batches.flat_map(elements);
         let envelopes = envelopes.map_while(|envelope| whole(envelope, &mut is_broken));
-        let taken = match self.cluster_for(request) {
-            None => self.partitions.put(envelopes),
-            Some(cluster) => {
-                let keeps = |hash, envelope: &[u8]| cluster.keeps(hash, envelope);
-                self.partitions.put_where(envelopes, keeps)
-            }
-        };
+        let taken = self.partitions.share(envelopes, self.cluster_for(request));
         self.count(&taken);
         if is_cut || is_broken {
             self.counters.lose(Loss::Batch);

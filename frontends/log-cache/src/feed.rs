@@ -1,7 +1,7 @@
 //! What comes by the lanes of this host's shards.
 
 use crate::cluster::Cluster;
-use crate::partitions::{Partitions, Taken};
+use crate::partitions::Partitions;
 use hydrant_engine::record::{Record, Version};
 use hydrant_engine::route::Demand;
 use hydrant_feed::convert::v2_envelope;
@@ -20,18 +20,6 @@ pub(crate) struct Keeping {
     pub(crate) cluster: Option<Arc<Cluster>>,
 }
 
-impl Keeping {
-    fn put<E: AsRef<[u8]>>(&self, envelopes: impl Iterator<Item = E>) -> Taken {
-        match &self.cluster {
-            None => self.partitions.put(envelopes),
-            Some(cluster) => {
-                let keeps = |hash, envelope: &[u8]| cluster.keeps(hash, envelope);
-                self.partitions.put_where(envelopes, keeps)
-            }
-        }
-    }
-}
-
 /// Keeps every record, or sends it to the node that does; until the shards are gone and all is read.
 pub(crate) async fn run(mut lanes: Lanes, keeping: Keeping, state: Arc<FrontendState>) {
     lanes.demand().publish(Demand::all());
@@ -44,11 +32,12 @@ pub(crate) async fn run(mut lanes: Lanes, keeping: Keeping, state: Arc<FrontendS
 /// A v1 envelope is kept as the v2 envelope that a Doppler makes of it.
 fn keep(record: &Record<'_>, keeping: &Keeping, state: &FrontendState) {
     state.feed.add(FeedCounter::Read, 1);
+    let (partitions, cluster) = (&keeping.partitions, keeping.cluster.as_deref());
     let taken = match record.header.version {
-        Version::V2 => keeping.put(once(record.envelope)),
+        Version::V2 => partitions.share(once(record.envelope), cluster),
         Version::V1 => {
             let envelope = v2_envelope(record).map(|envelope| envelope.encode_to_vec());
-            keeping.put(envelope.into_iter())
+            partitions.share(envelope.into_iter(), cluster)
         }
     };
     let outcome = match taken.count + taken.elsewhere {

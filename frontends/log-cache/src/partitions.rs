@@ -1,6 +1,7 @@
 //! The store's parts: sources are spread over them by their hash, and each part is one thread's at a
 //! time.
 
+use crate::cluster::Cluster;
 use crate::store::{Bounds, Found, Meta, Query, Series, Store};
 use hydrant_engine::counters::Loss;
 use hydrant_engine::decode::{self, Envelope, Source};
@@ -52,8 +53,20 @@ impl Partitions {
         self.put_where(envelopes, |_, _| true)
     }
 
-    /// Keeps those v2 envelopes that are ours to keep, by the hash of their source.
-    pub(crate) fn put_where<E: AsRef<[u8]>>(
+    /// Keeps those v2 envelopes that are ours to keep; the others go to the nodes that keep them, if there
+    /// are others.
+    pub(crate) fn share<E: AsRef<[u8]>>(
+        &self,
+        envelopes: impl Iterator<Item = E>,
+        cluster: Option<&Cluster>,
+    ) -> Taken {
+        match cluster {
+            None => self.put(envelopes),
+            Some(cluster) => self.put_where(envelopes, |hash, bytes| cluster.keeps(hash, bytes)),
+        }
+    }
+
+    fn put_where<E: AsRef<[u8]>>(
         &self,
         envelopes: impl Iterator<Item = E>,
         mut keeps: impl FnMut(u64, &[u8]) -> bool,
