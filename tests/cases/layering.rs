@@ -7,6 +7,7 @@ use std::fs;
 
 const ENGINE: &str = "engine/src";
 const PROMQL: &str = "frontends/promql/src";
+const LOG_CACHE: &str = "frontends/log-cache/src";
 const LOG_CACHE_REST: &str = "frontends/log-cache-rest/src";
 
 fn engine() -> Vec<SourceFile> {
@@ -52,6 +53,7 @@ fn first_name(text: &str) -> Option<String> {
 fn a_module_uses_only_those_above_it() {
     only_those_above(ENGINE);
     only_those_above(PROMQL);
+    only_those_above(LOG_CACHE);
     only_those_above(LOG_CACHE_REST);
 }
 

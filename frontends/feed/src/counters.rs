@@ -25,8 +25,8 @@ hydrant_engine::counters! {
         OutboxFull = "outbox_full", "Messages lost, oldest first, because the session's outbox was full.";
         Slow = "slow_consumer", "Messages that waited when the session was closed for taking nothing.";
         Gone = "session_gone", "Messages that waited when the session's peer was gone or we stopped.";
-        Broken = "stream_broken", "Envelopes of a batch that was on its way when its stream broke: some of it had left, not all, and which of them arrived is not known.";
-        Refused = "refused", "Messages that the peer was asked to take for two minutes and refused each time (an HTTP drain's answer other than 2xx).";
+        Broken = "stream_broken", "Envelopes of a batch that was on its way when its stream broke: some of it had left, not all, and which of them arrived is not known. So with a batch that another node of Log Cache did not answer in time, as often as it was tried.";
+        Refused = "refused", "Messages that the peer was asked to take for two minutes and refused each time (an HTTP drain's answer other than 2xx), and envelopes that another node of Log Cache refused.";
         HostnameInvalid = "hostname_invalid", "Envelopes without a syslog line: the drain's hostname is not printable ASCII.";
         AppNameInvalid = "app_name_invalid", "Envelopes without a syslog line: the source id is not printable ASCII.";
         ProcIdInvalid = "proc_id_invalid", "Envelopes without a syslog line: the instance id is not printable ASCII.";
@@ -37,7 +37,7 @@ hydrant_engine::counters! {
         SpoolFailed = "spool_failed", "Lines that could not be read from the disk spool, or not written to it at the end.";
         SpoolExpired = "spool_expired", "Lines in the disk spool of a drain that nobody wanted any more for as long as they are kept.";
         Recovered = "recovered", "Lines found in the disk spool when the session began; they are among those selected.";
-        MaybeTwice = "maybe_twice", "Recovered lines that were on their way when we last ended: the drain may have had them before.";
+        MaybeTwice = "maybe_twice", "Recovered lines that were on their way when we last ended: the drain may have had them before. Envelopes that another node of Log Cache was sent again although it may have had them.";
         Kept = "kept_on_disk", "Lines left in the disk spool when the session ended, for the drain's next one.";
     }
 }

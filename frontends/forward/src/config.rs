@@ -6,10 +6,10 @@ use crate::limits::{
 };
 use bytesize::ByteSize;
 use hydrant_engine::record::Version;
+use hydrant_rpc::address::{host, is_loopback};
 use hydrant_rpc::tls::TlsFiles;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 /// The `[forward]` table: components that everything is sent on to.
 #[derive(Clone, Debug, Deserialize)]
@@ -269,27 +269,6 @@ impl DestinationConfig {
         );
         Err(ConfigError::new(key, problem))
     }
-}
-
-/// The host of `host:port`, without the brackets of IPv6. Whether a name is one is for the resolver to
-/// say: that of a zone that does not exist is no error of the settings.
-fn host(address: &str) -> Option<&str> {
-    let (host, port) = address.rsplit_once(':')?;
-    let port: u16 = port.parse().ok()?;
-    let bracketed = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    let host = match bracketed {
-        Some(inner) => inner.parse::<IpAddr>().is_ok().then_some(inner),
-        None => (!host.is_empty() && !host.contains(|c: char| c == ':' || c.is_whitespace()))
-            .then_some(host),
-    };
-    host.filter(|_| port != 0)
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.parse::<IpAddr>();
-    address.map_or(host == "localhost", |address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -174,6 +174,13 @@ impl Config {
                 "envelopes by source".to_owned(),
                 log_cache.memory.as_u64(),
             );
+            if log_cache.nodes.len() > 1 {
+                plan.add(
+                    "log_cache.peer_outbox",
+                    format!("{} other nodes' outboxes", log_cache.nodes.len() - 1),
+                    log_cache.peer_outboxes_bytes(),
+                );
+            }
         }
         Ok(plan.fits(self.engine.memory_max)?)
     }

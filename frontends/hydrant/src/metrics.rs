@@ -5,6 +5,7 @@ mod bindings;
 pub(crate) mod component;
 mod forward;
 mod log_cache;
+pub(crate) mod machine;
 mod rest;
 mod spool;
 mod websocket;

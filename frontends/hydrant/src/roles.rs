@@ -46,6 +46,8 @@ pub enum Role {
     SyslogAgent,
     /// Gives syslog agents the bindings of drains.
     BindingCache,
+    /// Keeps what was said of late, by source.
+    LogCache,
     /// Gives HTTP clients what a Log Cache node has.
     LogCacheGateway,
     /// Lets people in to the gateway.
@@ -54,7 +56,7 @@ pub enum Role {
 
 impl Role {
     /// Upstream's names: of the executable, and of its source folder or BOSH job.
-    pub const NAMES: [(&'static str, Self); 22] = [
+    pub const NAMES: [(&'static str, Self); 23] = [
         ("doppler", Self::Doppler),
         ("router", Self::Doppler),
         ("rlp", Self::ReverseLogProxy),
@@ -74,6 +76,7 @@ impl Role {
         ("binding-cache", Self::BindingCache),
         ("syslog-binding-cache", Self::BindingCache),
         ("loggr-syslog-binding-cache", Self::BindingCache),
+        ("log-cache", Self::LogCache),
         ("log-cache-gateway", Self::LogCacheGateway),
         ("log-cache-cf-auth-proxy", Self::LogCacheAuthProxy),
         ("cf-auth-proxy", Self::LogCacheAuthProxy),
@@ -189,6 +192,7 @@ mod tests {
         for (package, agent) in agents {
             assert_eq!(role(&format!("/var/vcap/packages/{package}")), Some(agent));
         }
+        assert_eq!(role("log-cache/log-cache"), Some(Role::LogCache));
         for name in ["syslog-binding-cache", "loggr-syslog-binding-cache"] {
             assert_eq!(role(name), Some(Role::BindingCache));
         }

@@ -1,13 +1,15 @@
 //! The node's gRPC: `logcache.v1.Ingress`, `Egress` and `PromQLQuerier`.
 
-use crate::counters::{NodeCounter, NodeCounters};
-use crate::partitions::Partitions;
-use crate::querier::{self, Refused};
+use crate::cluster::Cluster;
+use crate::counters::{NodeCounter, NodeCounters, QueryKind};
+use crate::partitions::{Partitions, Taken};
+use crate::peer::PASSED_ON;
+use crate::querier::{self, Reach, Refused};
 use crate::request;
 use bytes::Bytes;
 use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::counters::Loss;
-use hydrant_proto::logcache::{MetaInfo, MetaResponse, ReadRequest, prom_ql};
+use hydrant_proto::logcache::{MetaInfo, MetaRequest, MetaResponse, ReadRequest, prom_ql};
 use hydrant_rpc::batch::elements;
 use hydrant_rpc::server::{Messages, Unfinished, answer, refusal, single};
 use prost::Message as _;
@@ -15,6 +17,7 @@ use prost::encoding::encode_varint;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 use tonic::Status;
 use tonic::body::Body;
@@ -30,6 +33,10 @@ const BATCH: u8 = 0x0a;
 #[derive(Clone, Debug)]
 pub(crate) struct Calls {
     pub(crate) partitions: Partitions,
+    /// The other nodes, if there are others.
+    pub(crate) cluster: Option<Arc<Cluster>>,
+    /// How long a query may take.
+    pub(crate) query_time: Duration,
     pub(crate) counters: Arc<NodeCounters>,
     pub(crate) unfinished: Arc<Unfinished>,
     /// Largest message that is taken, in bytes.
@@ -41,7 +48,14 @@ const EGRESS: &str = "logcache.v1.Egress";
 const QUERIER: &str = "logcache.v1.PromQLQuerier";
 
 /// What a query's request is answered with.
-type Answering = fn(&Partitions, &[u8]) -> Result<Vec<u8>, Refused>;
+type Answering = fn(Reach<'_>, &[u8]) -> Result<Vec<u8>, Refused>;
+
+/// What of a `SendRequest` is no batch; batches are not decoded.
+#[derive(Clone, PartialEq, prost::Message)]
+struct SendOptions {
+    #[prost(bool, tag = "2")]
+    local_only: bool,
+}
 
 impl Calls {
     async fn answer(self, request: Request<Body>) -> Response<Body> {
@@ -49,16 +63,21 @@ impl Calls {
             return refusal;
         }
         let path = request.uri().path().to_owned();
+        let is_ours = request.headers().contains_key(PASSED_ON);
         let message = match self.message(request).await {
             Ok(message) => message,
             Err(status) => return answer(self.refused(status)),
         };
         let answered = match path.as_str() {
-            "/logcache.v1.Ingress/Send" => self.send(&message),
-            "/logcache.v1.Egress/Read" => self.read(&message),
-            "/logcache.v1.Egress/Meta" => Ok(self.meta()),
-            "/logcache.v1.PromQLQuerier/InstantQuery" => self.query(message, instant).await,
-            "/logcache.v1.PromQLQuerier/RangeQuery" => self.query(message, ranged).await,
+            "/logcache.v1.Ingress/Send" => self.send(&message).map(Bytes::from),
+            "/logcache.v1.Egress/Read" => self.read(message, is_ours).await,
+            "/logcache.v1.Egress/Meta" => self.meta(&message).await.map(Bytes::from),
+            "/logcache.v1.PromQLQuerier/InstantQuery" => {
+                self.query(message, QueryKind::Instant, instant).await
+            }
+            "/logcache.v1.PromQLQuerier/RangeQuery" => {
+                self.query(message, QueryKind::Range, ranged).await
+            }
             path => Err(Status::unimplemented(unknown(path))),
         };
         match answered {
@@ -94,11 +113,8 @@ impl Calls {
         let mut is_broken = false;
         let envelopes = batches.flat_map(elements);
         let envelopes = envelopes.map_while(|envelope| whole(envelope, &mut is_broken));
-        let taken = self.partitions.put(envelopes);
-        self.counters.add(NodeCounter::Ingress, taken.count);
-        for loss in &taken.losses {
-            self.counters.lose(*loss);
-        }
+        let taken = self.partitions.share(envelopes, self.cluster_for(request));
+        self.count(&taken);
         if is_cut || is_broken {
             self.counters.lose(Loss::Batch);
         }
@@ -109,10 +125,36 @@ impl Calls {
         }
     }
 
-    fn read(&self, request: &[u8]) -> Result<Vec<u8>, Status> {
-        let request =
-            ReadRequest::decode(request).map_err(|error| malformed(&error.to_string()))?;
-        let query = request::query(&request, now())
+    /// The others, if envelopes are to be shared out among all nodes. What another node has sent us is
+    /// for us.
+    fn cluster_for(&self, request: &[u8]) -> Option<&Cluster> {
+        let cluster = self.cluster.as_deref()?;
+        // What is wrong with the request its envelopes will show.
+        let options = SendOptions::decode(request).unwrap_or_default();
+        (!options.local_only).then_some(cluster)
+    }
+
+    fn count(&self, taken: &Taken) {
+        self.counters.add(NodeCounter::Ingress, taken.count);
+        for loss in &taken.losses {
+            self.counters.lose(*loss);
+        }
+    }
+
+    /// Of a source of another node that node answers, also what is wrong with the request.
+    async fn read(&self, message: Bytes, is_ours: bool) -> Result<Bytes, Status> {
+        let request = ReadRequest::decode(message.clone());
+        let request = request.map_err(|error| malformed(&error.to_string()))?;
+        if let Some(cluster) = self.cluster.as_deref().filter(|_| !is_ours)
+            && let Some(peer) = cluster.peer_of(request.source_id.as_bytes())
+        {
+            return cluster.read(peer, message).await;
+        }
+        self.read_ours(&request).map(Bytes::from)
+    }
+
+    fn read_ours(&self, request: &ReadRequest) -> Result<Vec<u8>, Status> {
+        let query = request::query(request, now())
             .map_err(|refused| Status::unknown(refused.to_string()))?;
         let mut batch = Vec::new();
         let found = self
@@ -128,17 +170,46 @@ impl Calls {
     }
 
     /// On a thread of its own: a query may take seconds, and others are to be served meanwhile.
-    async fn query(&self, request: Bytes, answering: Answering) -> Result<Vec<u8>, Status> {
-        let partitions = self.partitions.clone();
-        let answered = spawn_blocking(move || answering(&partitions, &request)).await;
+    async fn query(
+        &self,
+        request: Bytes,
+        kind: QueryKind,
+        answering: Answering,
+    ) -> Result<Bytes, Status> {
+        let (partitions, cluster) = (self.partitions.clone(), self.cluster.clone());
+        let (time, begun) = (self.query_time, Instant::now());
+        let answered = spawn_blocking(move || {
+            let reach = Reach {
+                partitions: &partitions,
+                cluster: cluster.as_deref(),
+                time,
+            };
+            answering(reach, &request)
+        });
+        let answered = answered.await;
+        self.counters.took(kind, begun.elapsed());
         match answered {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(answer)) => Ok(answer.into()),
+            Ok(Err(refused)) if querier::is_away(&refused) => {
+                self.counters.add(NodeCounter::QueriesAway, 1);
+                Err(Status::unavailable(refused.to_string()))
+            }
             Ok(Err(refused)) => Err(Status::unknown(refused.to_string())),
             Err(_) => Err(Status::internal("the query could not be answered")),
         }
     }
 
-    fn meta(&self) -> Vec<u8> {
+    async fn meta(&self, request: &[u8]) -> Result<Vec<u8>, Status> {
+        let request = MetaRequest::decode(request);
+        let request = request.map_err(|error| malformed(&error.to_string()))?;
+        let mut known = self.meta_of_ours();
+        if let Some(cluster) = self.cluster.as_deref().filter(|_| !request.local_only) {
+            cluster.meta(&mut known).await;
+        }
+        Ok(known.encode_to_vec())
+    }
+
+    fn meta_of_ours(&self) -> MetaResponse {
         let mut response = MetaResponse::default();
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         self.partitions.meta(|source_id, meta| {
@@ -151,18 +222,18 @@ impl Calls {
             let source_id = String::from_utf8_lossy(source_id).into_owned();
             response.meta.insert(source_id, info);
         });
-        response.encode_to_vec()
+        response
     }
 }
 
-fn instant(partitions: &Partitions, request: &[u8]) -> Result<Vec<u8>, Refused> {
+fn instant(reach: Reach<'_>, request: &[u8]) -> Result<Vec<u8>, Refused> {
     let request = prom_ql::InstantQueryRequest::decode(request)?;
-    Ok(querier::instant(partitions, &request, now())?.encode_to_vec())
+    Ok(querier::instant(reach, &request, now())?.encode_to_vec())
 }
 
-fn ranged(partitions: &Partitions, request: &[u8]) -> Result<Vec<u8>, Refused> {
+fn ranged(reach: Reach<'_>, request: &[u8]) -> Result<Vec<u8>, Refused> {
     let request = prom_ql::RangeQueryRequest::decode(request)?;
-    Ok(querier::ranged(partitions, &request)?.encode_to_vec())
+    Ok(querier::ranged(reach, &request)?.encode_to_vec())
 }
 
 /// In nanoseconds since 1970.
@@ -216,6 +287,3 @@ impl Layer<Routes> for Calls {
         self.clone()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,6 +3,7 @@
 use hydrant_engine::counters::Loss;
 use hydrant_rpc::listen::{Event, Watch};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 hydrant_engine::counters! {
     /// What a node counts of its connections and calls.
@@ -12,6 +13,11 @@ hydrant_engine::counters! {
         PrefaceLate = "preface_late", "Connections closed because the client did not begin with HTTP/2 in time.";
         Ingress = "ingress", "Envelopes kept.";
         Egress = "egress", "Envelopes given to readers.";
+        SendFailures = "send_failures", "Attempts to send a batch of envelopes to another node that failed; most are made again.";
+        ReadsForwarded = "reads_forwarded", "Reads of sources of other nodes, passed on to them.";
+        ReadsAway = "reads_away", "Reads answered with nothing because the node that keeps the source could not be reached.";
+        MetaAway = "meta_away", "Answers of other nodes about their sources that did not come, or could not be read: what was told lacks them.";
+        QueriesAway = "queries_away", "Queries refused because a node that keeps their data could not be read.";
         RequestsInvalid = "requests_invalid", "Calls refused because their request was wrong, too large or cut off.";
         Restored = "restored", "Envelopes that the disk had at the start.";
         DiskCutOff = "disk_cut_off", "Files that were not whole at the start, as after a crash: what came last is not there.";
@@ -25,6 +31,16 @@ hydrant_engine::counters! {
 pub struct NodeCounters {
     counters: [AtomicU64; NodeCounter::ALL.len()],
     losses: [AtomicU64; Loss::ALL.len()],
+    query_nanos: [AtomicU64; 2],
+}
+
+/// The kinds of queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryKind {
+    /// At one time.
+    Instant,
+    /// At several times.
+    Range,
 }
 
 impl Default for NodeCounters {
@@ -32,6 +48,7 @@ impl Default for NodeCounters {
         Self {
             counters: Default::default(),
             losses: std::array::from_fn(|_| AtomicU64::new(0)),
+            query_nanos: Default::default(),
         }
     }
 }
@@ -45,6 +62,17 @@ impl NodeCounters {
     /// What a counter stands at.
     pub fn get(&self, counter: NodeCounter) -> u64 {
         self.counters[counter as usize].load(Ordering::Relaxed)
+    }
+
+    /// Remembers how long a query took.
+    pub fn took(&self, kind: QueryKind, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.query_nanos[kind as usize].store(nanos, Ordering::Relaxed);
+    }
+
+    /// How long the last query of this kind took.
+    pub fn last_took(&self, kind: QueryKind) -> Duration {
+        Duration::from_nanos(self.query_nanos[kind as usize].load(Ordering::Relaxed))
     }
 
     /// Counts an envelope that was not kept.

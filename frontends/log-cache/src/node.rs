@@ -1,10 +1,11 @@
 //! A node of Log Cache: a thread that keeps what senders send and answers readers.
 
 use crate::calls::Calls;
-use crate::config::LogCacheConfig;
+use crate::cluster::Cluster;
+use crate::config::{LogCacheConfig, MemoryTotal};
 use crate::counters::{NodeCounter, NodeCounters};
 use crate::disk::{Disk, DiskError};
-use crate::feed;
+use crate::feed::{self, Keeping};
 use crate::keeper::Keeper;
 use crate::limits::{
     EXPIRY_S, PLAIN_MESSAGE_BYTES_MAX, QUERY_THREADS_MAX, TLS_MESSAGE_BYTES_MAX, UNFINISHED_BYTES,
@@ -19,13 +20,13 @@ use hydrant_feed::lanes::Lanes;
 use hydrant_feed::session::FrontendState;
 use hydrant_rpc::listen::{Permits, accept, incoming, listen};
 use hydrant_rpc::server::Unfinished;
-use hydrant_rpc::tls::{ServerTls, TlsError};
+use hydrant_rpc::tls::{ClientTls, ServerTls, TlsError};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, watch};
@@ -47,6 +48,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The frontend's name, and its worker's.
 pub const LOG_CACHE: &str = "log-cache";
+/// The name in the certificates of nodes, whatever their addresses are.
+const NODE_NAME: &str = "log-cache";
 
 /// Why the node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -82,9 +85,12 @@ pub struct Node {
     pub partitions: Partitions,
     /// What it counts.
     pub counters: Arc<NodeCounters>,
-    /// What it got by its lanes, if it has any.
-    pub worker: Option<Arc<FrontendState>>,
+    /// What it got by its lanes, and, as sessions, what it sent to other nodes.
+    pub worker: Arc<FrontendState>,
     tls: Option<ServerTls>,
+    peers_tls: Option<ClientTls>,
+    memory_total: MemoryTotal,
+    begun: Instant,
     stop: watch::Sender<bool>,
     thread: JoinHandle<()>,
     keeper: Option<Keeper>,
@@ -97,6 +103,12 @@ pub struct NodeState {
     pub partitions: Partitions,
     /// What it counts.
     pub counters: Arc<NodeCounters>,
+    /// What it sent to other nodes.
+    pub worker: Arc<FrontendState>,
+    /// The memory that what it keeps is a share of.
+    pub memory_total: MemoryTotal,
+    /// When it was started.
+    pub begun: Instant,
 }
 
 /// Starts a node, which keeps also what comes by lanes if it is given a reader of them; its thread is
@@ -111,6 +123,9 @@ pub fn start(
 ) -> Result<Node, StartError> {
     config.check()?;
     let tls = config.tls.as_ref().map(ServerTls::load).transpose()?;
+    let files = config.tls.iter().filter(|_| config.nodes.len() > 1);
+    let peers_tls = files.map(|files| ClientTls::load(files, NODE_NAME)).next();
+    let peers_tls = peers_tls.transpose()?;
     let address = config.address;
     let refused = |error| StartError::Listen { address, error };
     let (mut listeners, address) = listen(address, 1).map_err(refused)?;
@@ -131,17 +146,25 @@ pub fn start(
         (listener, lanes.map_err(StartError::Thread)?)
     };
     let worker = Arc::new(FrontendState::new(LOG_CACHE, core));
-    let worker = lanes.is_some().then_some(worker);
     let partitions = Partitions::new(config.partitions, config.bounds());
     let counters = Arc::<NodeCounters>::default();
     let disk = config.directory.as_deref();
     let disk = disk.map(|path| restore(path, &partitions, &counters));
     let disk = disk.transpose()?;
+    let cluster = {
+        let _within = runtime.enter();
+        Cluster::of(config, peers_tls.as_ref(), &counters)
+    };
+    for peer in cluster.iter().flat_map(|cluster| cluster.peers()) {
+        worker.open(peer.session.clone());
+    }
     let (stop, is_stopping) = watch::channel(false);
     let serving = Serving {
         listener,
         calls: Calls {
             partitions: partitions.clone(),
+            cluster,
+            query_time: Duration::from_millis(config.query_timeout_ms),
             counters: counters.clone(),
             unfinished: Unfinished::new(UNFINISHED_BYTES),
             message_bytes_max: match tls {
@@ -149,7 +172,7 @@ pub fn start(
                 None => PLAIN_MESSAGE_BYTES_MAX,
             },
         },
-        lanes: lanes.zip(worker.clone()),
+        lanes: lanes.map(|lanes| (lanes, worker.clone())),
         tls: tls.clone(),
         connections_max: config.connections_max,
         max_age: Duration::from_secs(config.max_age_s),
@@ -163,6 +186,7 @@ pub fn start(
         let interval = Duration::from_secs(config.write_interval_s);
         Keeper::start(disk, partitions.clone(), counters.clone(), interval)
     });
+    let given = MemoryTotal::Given(config.memory.as_u64());
     Ok(Node {
         keeper: keeper.transpose().map_err(StartError::Thread)?,
         address,
@@ -170,6 +194,9 @@ pub fn start(
         counters,
         worker,
         tls,
+        peers_tls,
+        memory_total: config.memory_total.unwrap_or(given),
+        begun: Instant::now(),
         stop,
         thread,
     })
@@ -195,6 +222,9 @@ impl Node {
         NodeState {
             partitions: self.partitions.clone(),
             counters: self.counters.clone(),
+            worker: self.worker.clone(),
+            memory_total: self.memory_total,
+            begun: self.begun,
         }
     }
 
@@ -203,8 +233,14 @@ impl Node {
         self.tls.as_ref()
     }
 
+    /// Its certificates for other nodes, if there are any of both.
+    pub const fn peers_tls(&self) -> Option<&ClientTls> {
+        self.peers_tls.as_ref()
+    }
+
     /// Ends it, once everything is read if it has lanes: their shards must have stopped. Calls that
-    /// are under way may end in order. If it has a directory, all is written there.
+    /// are under way may end in order, and what waits for other nodes may leave, each for 5 s at most. If
+    /// it has a directory, all is written there.
     ///
     /// # Errors
     /// Its thread has died, or the disk could not be written.
@@ -257,9 +293,13 @@ impl Serving {
             tokio::spawn(expire(calls.partitions.clone(), max_age));
         }
         let feeding = lanes.map(|(lanes, state)| {
-            let partitions = calls.partitions.clone();
-            tokio::spawn(feed::run(lanes, partitions, state))
+            let keeping = Keeping {
+                partitions: calls.partitions.clone(),
+                cluster: calls.cluster.clone(),
+            };
+            tokio::spawn(feed::run(lanes, keeping, state))
         });
+        let sending = calls.cluster.as_ref().map(Cluster::start);
         let mut stopped = is_stopping.clone();
         let serving = Server::builder()
             .initial_stream_window_size(WINDOW_BYTES)
@@ -273,13 +313,17 @@ impl Serving {
                 // The other end is gone: that is a stop too.
                 stopped.wait_for(|is_stopping| *is_stopping).await.ok();
             });
-        let serving = tokio::spawn(serving);
+        let mut serving = tokio::spawn(serving);
         is_stopping.wait_for(|is_stopping| *is_stopping).await.ok();
         accepting.abort();
         if let Some(feeding) = feeding {
             feeding.await.ok();
         }
-        timeout(STOP_TIMEOUT, serving).await.ok();
+        timeout(STOP_TIMEOUT, &mut serving).await.ok();
+        serving.abort();
+        if let Some(sending) = sending {
+            sending.stop().await;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The store's parts: sources are spread over them by their hash, and each part is one thread's at a
 //! time.
 
+use crate::cluster::Cluster;
 use crate::store::{Bounds, Extent, Found, Meta, Query, Restored, Series, Store};
 use hydrant_engine::counters::Loss;
 use hydrant_engine::decode::{self, Envelope, Source};
@@ -17,6 +18,8 @@ pub struct Partitions(Arc<[Mutex<Store>]>);
 pub struct Taken {
     /// Envelopes that are kept.
     pub count: u64,
+    /// Envelopes that another node keeps.
+    pub elsewhere: u64,
     /// Why others are not, each by name.
     pub losses: Vec<Loss>,
 }
@@ -47,6 +50,27 @@ impl Partitions {
 
     /// Keeps v2 envelopes, as they come.
     pub fn put<E: AsRef<[u8]>>(&self, envelopes: impl Iterator<Item = E>) -> Taken {
+        self.put_where(envelopes, |_, _| true)
+    }
+
+    /// Keeps those v2 envelopes that are ours to keep; the others go to the nodes that keep them, if there
+    /// are others.
+    pub(crate) fn share<E: AsRef<[u8]>>(
+        &self,
+        envelopes: impl Iterator<Item = E>,
+        cluster: Option<&Cluster>,
+    ) -> Taken {
+        match cluster {
+            None => self.put(envelopes),
+            Some(cluster) => self.put_where(envelopes, |hash, bytes| cluster.keeps(hash, bytes)),
+        }
+    }
+
+    fn put_where<E: AsRef<[u8]>>(
+        &self,
+        envelopes: impl Iterator<Item = E>,
+        mut keeps: impl FnMut(u64, &[u8]) -> bool,
+    ) -> Taken {
         let mut taken = Taken::default();
         // Envelopes of a batch mostly go to the same part, or there is but one.
         let mut held: Option<(usize, MutexGuard<'_, Store>)> = None;
@@ -55,6 +79,10 @@ impl Partitions {
             match checked {
                 Ok(envelope) => {
                     let hash = envelope.source.hash();
+                    if !keeps(hash, envelope.bytes) {
+                        taken.elsewhere += 1;
+                        continue;
+                    }
                     let part = self.part(hash);
                     if held.as_ref().is_none_or(|(held, _)| *held != part) {
                         drop(held.take());

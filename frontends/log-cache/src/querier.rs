@@ -1,29 +1,48 @@
 //! PromQL over the store: `logcache.v1.PromQLQuerier`, with upstream's parameters and texts.
 
-use crate::limits::QUERY_TIMEOUT_S;
+use crate::cluster::Cluster;
+use crate::elsewhere::{self, Away};
 use crate::partitions::Partitions;
 use crate::store::Series as Stored;
 use hydrant_promql::{Evaluation, Labels, Query, Selection, Series, Value, instant_time, range};
 use hydrant_proto::logcache::prom_ql;
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::ops::Range;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 const NANOS_A_SECOND: i64 = 1_000_000_000;
 
 /// What is wrong with a query, or with what it asks for, for who asked.
 pub(crate) type Refused = Box<dyn Error + Send + Sync>;
 
+/// What queries can look at, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reach<'r> {
+    pub(crate) partitions: &'r Partitions,
+    /// The other nodes, if there are others: they are asked by tokio's runtime, on another thread of which
+    /// the query is evaluated.
+    pub(crate) cluster: Option<&'r Cluster>,
+    pub(crate) time: Duration,
+}
+
+/// Time was up while another node was read.
+#[derive(Debug, thiserror::Error)]
+#[error("query timed out while the data of source {0:?} was read from another node")]
+pub(crate) struct Late(String);
+
 /// Answers a query at one time; `now` in nanoseconds since 1970.
 pub(crate) fn instant(
-    partitions: &Partitions,
+    reach: Reach<'_>,
     request: &prom_ql::InstantQueryRequest,
     now: i64,
 ) -> Result<prom_ql::InstantQueryResult, Refused> {
     use prom_ql::instant_query_result::Result as Answer;
     let query = Query::parse(&request.query)?;
     let evaluation = query.instant(instant_time(&request.time, now)?)?;
-    let answer = match evaluate(partitions, evaluation)? {
+    let answer = match evaluate(reach, evaluation)? {
         Value::Scalar((time_ms, value)) => Answer::Scalar(prom_ql::Scalar {
             time: seconds(time_ms),
             value,
@@ -45,13 +64,13 @@ pub(crate) fn instant(
 
 /// Answers a query at several times.
 pub(crate) fn ranged(
-    partitions: &Partitions,
+    reach: Reach<'_>,
     request: &prom_ql::RangeQueryRequest,
 ) -> Result<prom_ql::RangeQueryResult, Refused> {
     use prom_ql::range_query_result::Result as Answer;
     let query = Query::parse(&request.query)?;
     let (start, end, step) = range(&request.start, &request.end, &request.step)?;
-    let series = match evaluate(partitions, query.range(start, end, step)?)? {
+    let series = match evaluate(reach, query.range(start, end, step)?)? {
         Value::Matrix(series) => series,
         Value::Scalar(_) | Value::Vector(_) => Vec::new(),
     };
@@ -59,26 +78,54 @@ pub(crate) fn ranged(
     Ok(prom_ql::RangeQueryResult { result })
 }
 
-fn evaluate(partitions: &Partitions, evaluation: Evaluation) -> Result<Value, Refused> {
-    let deadline = Instant::now() + Duration::from_secs(QUERY_TIMEOUT_S);
+fn evaluate(reach: Reach<'_>, evaluation: Evaluation) -> Result<Value, Refused> {
+    let deadline = Instant::now() + reach.time;
     let evaluation = evaluation.of_cut_times();
     let selections = evaluation.selections().iter();
-    let data = selections
-        .map(|selection| fetch(partitions, selection))
+    let data: Result<_, _> = selections
+        .map(|selection| reach.fetch(selection, deadline))
         .collect();
-    Ok(evaluation.evaluate(data, &|| Instant::now() > deadline)?)
+    Ok(evaluation.evaluate(data?, &|| Instant::now() > deadline)?)
 }
 
-fn fetch(partitions: &Partitions, selection: &Selection) -> Vec<Series> {
-    let mut all = Vec::new();
-    for source_id in &selection.source_ids {
-        let window = selection.start_ns..selection.end_ns;
-        let named = |name: &str| selection.is_named(name);
-        let found = partitions.series(source_id.as_bytes(), window, &named);
-        let found = found.into_iter().map(|series| of_source(series, source_id));
-        all.extend(found.filter(|series| selection.matches(series.labels.as_slice())));
+impl Reach<'_> {
+    fn fetch(self, selection: &Selection, deadline: Instant) -> Result<Vec<Series>, Refused> {
+        let mut all = Vec::new();
+        for source_id in &selection.source_ids {
+            let window = selection.start_ns..selection.end_ns;
+            let named = |name: &str| selection.is_named(name);
+            let found = self.series(source_id, window, &named, deadline)?;
+            let found = found.into_iter().map(|series| of_source(series, source_id));
+            all.extend(found.filter(|series| selection.matches(series.labels.as_slice())));
+        }
+        Ok(all)
     }
-    all
+
+    fn series(
+        self,
+        source_id: &str,
+        window: Range<i64>,
+        is_named: &dyn Fn(&str) -> bool,
+        deadline: Instant,
+    ) -> Result<Vec<Stored>, Refused> {
+        let id = source_id.as_bytes();
+        let peer = self.cluster.and_then(|cluster| cluster.peer_of(id));
+        let Some(peer) = peer else {
+            return Ok(self.partitions.series(id, window, is_named));
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let reading = elsewhere::series(peer, source_id, window, is_named);
+        let read = Handle::current().block_on(async { timeout(left, reading).await });
+        match read {
+            Ok(found) => Ok(found?),
+            Err(_) => Err(Late(source_id.to_owned()).into()),
+        }
+    }
+}
+
+/// Whether there is no answer because another node did not give what it keeps.
+pub(crate) fn is_away(refused: &Refused) -> bool {
+    refused.is::<Away>() || refused.is::<Late>()
 }
 
 /// The envelope's own ids take the place of tags that have their names.

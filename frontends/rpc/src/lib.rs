@@ -1,6 +1,8 @@
 //! Loggregator's gRPC, without decoding its messages: services whose messages are bytes, and how
 //! envelopes lie in them; and connections under Loggregator's mutual TLS.
 
+pub mod address;
+
 pub mod codec;
 
 pub mod batch;

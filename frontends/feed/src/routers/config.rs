@@ -1,6 +1,7 @@
 //! The `[routers]` table.
 
 use hydrant_engine::config::ConfigError;
+use hydrant_rpc::address::{self, is_loopback};
 use hydrant_rpc::tls::{ClientTls, TlsError, TlsFiles};
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -134,28 +135,14 @@ const fn error(key: &'static str, problem: String) -> ConfigError {
     ConfigError { key, problem }
 }
 
-/// The host of `host:port`, without the brackets of IPv6.
+/// A host whose name can be one.
 fn host(address: &str) -> Option<&str> {
-    let (host, port) = address.rsplit_once(':')?;
-    let port: u16 = port.parse().ok()?;
-    let bracketed = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    let is_name = |host: &str| !host.is_empty() && host.bytes().all(is_of_host);
-    match bracketed {
-        Some(inner) => inner.parse::<IpAddr>().is_ok().then_some(inner),
-        None => is_name(host).then_some(host),
-    }
-    .filter(|_| port != 0)
+    let is_name = |host: &&str| host.parse::<IpAddr>().is_ok() || host.bytes().all(is_of_host);
+    address::host(address).filter(is_name)
 }
 
 const fn is_of_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.parse::<IpAddr>();
-    address.map_or(host == "localhost", |address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -46,6 +46,8 @@ pub enum ScrapeNames {
     UdpForwarder,
     /// Those of upstream's syslog agent.
     SyslogAgent,
+    /// Those of a Log Cache node.
+    LogCache,
     /// Those of Log Cache's gateway, which has none of its own.
     LogCacheGateway,
     /// Those of Log Cache's auth proxy.

@@ -5,6 +5,7 @@
 //! what its rings lost.
 
 mod log_cache;
+mod log_cache_node;
 mod syslog;
 
 use crate::config::ScrapeNames;
@@ -28,6 +29,7 @@ pub(crate) fn text(names: ScrapeNames, state: &ServerState) -> String {
         ScrapeNames::ForwarderAgent => seen.forwarder_agent(),
         ScrapeNames::UdpForwarder => seen.udp_forwarder(),
         ScrapeNames::SyslogAgent => seen.syslog_agent(),
+        ScrapeNames::LogCache => seen.log_cache(),
         ScrapeNames::LogCacheAuthProxy => seen.log_cache_auth_proxy(),
     };
     families.push(handler_errors());
@@ -323,6 +325,8 @@ mod tests {
             handler,
         ];
         assert_eq!(names(ScrapeNames::LogCacheAuthProxy), proxy);
+        // A node that is not there has nothing.
+        assert_eq!(names(ScrapeNames::LogCache), [handler]);
         let udp = ["dropped counter", "ingress counter", handler];
         assert_eq!(names(ScrapeNames::UdpForwarder), udp);
     }

@@ -1,5 +1,9 @@
-//! The roles of Log Cache's gateway and of the proxy in front of it (upstream's `log-cache-gateway`
-//! and `log-cache-cf-auth-proxy`): their variables, and what they mean.
+//! The roles of Log Cache's node, of its gateway and of the proxy in front of it (upstream's
+//! `log-cache`, `log-cache-gateway` and `log-cache-cf-auth-proxy`): their variables, and what they mean.
+
+mod node;
+
+pub use node::LogCacheSettings;
 
 use super::Fatal;
 use super::duration::GoDuration;

@@ -87,6 +87,7 @@ impl Job {
             Role::UdpForwarder => Self::udp_forwarder(environment),
             Role::SyslogAgent => Self::syslog_agent(environment),
             Role::BindingCache => Self::binding_cache(environment),
+            Role::LogCache => Self::log_cache(environment),
             Role::LogCacheGateway => Self::log_cache_gateway(environment),
             Role::LogCacheAuthProxy => Self::log_cache_auth_proxy(environment),
         }
@@ -258,6 +259,7 @@ fn started(role: Role, server: &Server) -> Vec<String> {
                 .chain(cache)
                 .collect()
         }
+        Role::LogCache => log_cache::node_started(server),
         Role::LogCacheGateway => log_cache::gateway_started(server),
         Role::LogCacheAuthProxy => scrape_line(server).into_iter().chain([pprof]).collect(),
         Role::TrafficController => {

@@ -137,7 +137,7 @@ impl Frontends {
         let mut workers = self.syslog.as_ref().map(Syslog::states).unwrap_or_default();
         workers.extend(forward);
         let log_cache = self.log_cache.as_ref();
-        workers.extend(log_cache.and_then(|node| node.worker.clone()));
+        workers.extend(log_cache.map(|node| node.worker.clone()));
         let grpc = self.grpc.as_ref().map(Grpc::states).unwrap_or_default();
         let place = if websocket_reads_lanes {
             0
@@ -156,6 +156,9 @@ impl Frontends {
         }
         if let Some(tls) = self.log_cache.as_ref().and_then(Node::tls) {
             reloader.watch_server(tls);
+        }
+        if let Some(tls) = self.log_cache.as_ref().and_then(Node::peers_tls) {
+            reloader.watch_client(tls);
         }
         if let Some(forward) = &self.forward {
             forward.watch(reloader);

@@ -6,11 +6,13 @@ use crate::envelopes::{framed, v1_log, v2_log};
 use crate::grpc::{block_on, channel};
 use crate::process::{Server, path, wait_until};
 use bytes::Bytes;
+use hydrant_log_cache::node_of;
 use hydrant_proto::logcache::{MetaResponse, ReadRequest, ReadResponse, SendRequest};
 use hydrant_proto::v2::{Envelope, EnvelopeBatch};
 use hydrant_rpc::logcache::egress::EgressClient;
 use hydrant_rpc::logcache::ingress::IngressClient;
 use prost::Message;
+use std::net::TcpListener;
 
 /// What a restart finds.
 const RESTORED: &str = "hydrant_log_cache_restored_total";
@@ -154,4 +156,55 @@ fn what_it_kept_is_there_after_a_restart_and_after_a_crash_but_for_what_came_las
     assert_eq!(read(&server, &all), kept);
     server.stop();
     std::fs::remove_dir_all(directory).ok();
+}
+
+#[test]
+fn what_comes_in_is_kept_by_the_node_that_has_to() {
+    let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let addresses = ports
+        .each_ref()
+        .map(|it| it.local_addr().unwrap().to_string());
+    drop(ports);
+    let config = |index: usize| {
+        let address = &addresses[index];
+        format!(
+            "\n[log_cache]\naddress = {address:?}\nnodes = {addresses:?}\nnode_index = {index}\n\
+             peer_batch_count = 10\npeer_batch_ms = 20\n"
+        )
+    };
+    let nodes = [0, 1].map(|index| Server::start(&config(index)));
+    let sources = ["src-zero", "other-src"];
+    assert_eq!(sources.map(|it| node_of(it.as_bytes(), 2)), [0, 1]);
+    let mut udp = UdpEmitter::new(&nodes[0]);
+    for number in 0..200 {
+        udp.send(&v1_log(sources[0], "ours", 1_000 + number));
+        udp.send(&v1_log(sources[1], "the other's", 1_000 + number));
+    }
+    let kept = "hydrant_log_cache_envelopes";
+    wait_until("envelope at its node", || {
+        nodes.iter().all(|node| node.count(kept) == 200)
+    });
+    let request = |source_id: &str| ReadRequest {
+        source_id: source_id.to_owned(),
+        limit: 1000,
+        ..Default::default()
+    };
+    for node in &nodes {
+        for source_id in sources {
+            assert_eq!(read(node, &request(source_id)).len(), 200, "{source_id}");
+        }
+    }
+    let [zero, one] = nodes;
+    let said = zero.stop();
+    assert!(
+        said.contains("feed: read 400 extra 0 messages 400"),
+        "{said}"
+    );
+    let sent = format!(
+        "node 1 {}: selected 200 delivered 200 waiting 0",
+        addresses[1]
+    );
+    assert!(said.contains(&sent), "{said}");
+    assert!(said.contains("the ledger balances; 0 under way"), "{said}");
+    one.stop();
 }

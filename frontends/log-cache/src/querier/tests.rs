@@ -20,6 +20,14 @@ fn partitions(envelopes: &[Envelope]) -> Partitions {
     partitions
 }
 
+fn reach(partitions: &Partitions) -> Reach<'_> {
+    Reach {
+        partitions,
+        cluster: None,
+        time: Duration::from_secs(10),
+    }
+}
+
 /// So many seconds before now.
 fn envelope(before_s: i64, instance_id: &str, message: Said) -> Envelope {
     Envelope {
@@ -46,7 +54,7 @@ fn answer(partitions: &Partitions, query: &str) -> Result<Answer, String> {
         query: query.to_owned(),
         time: format!("{NOW_S}.000"),
     };
-    let answer = instant(partitions, &request, 0);
+    let answer = instant(reach(partitions), &request, 0);
     let answer = answer.map_err(|refused| refused.to_string())?;
     answer.result.ok_or_else(|| "nothing".to_owned())
 }
@@ -163,7 +171,9 @@ fn what_is_wrong_with_a_query_is_said() {
         end: "2".to_owned(),
         step: String::new(),
     };
-    let said = ranged(&partitions, &request).unwrap_err().to_string();
+    let said = ranged(reach(&partitions), &request)
+        .unwrap_err()
+        .to_string();
     assert_eq!(
         said,
         "couldn't parse step: cannot parse \"\" to a valid step"
@@ -182,7 +192,7 @@ fn a_range_has_a_point_for_each_step() {
         end: NOW_S.to_string(),
         step: "10s".to_owned(),
     };
-    let answer = ranged(&partitions, &request).unwrap();
+    let answer = ranged(reach(&partitions), &request).unwrap();
     let Some(prom_ql::range_query_result::Result::Matrix(matrix)) = answer.result else {
         panic!("{answer:?}");
     };

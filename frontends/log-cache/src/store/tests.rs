@@ -1,5 +1,5 @@
 use super::*;
-use crate::NameFilter;
+use crate::names::NameFilter;
 use hydrant_engine::decode;
 use hydrant_engine::record::{KindSet, SourceRule, Version, source_hash};
 use hydrant_proto::v2::envelope::Message;

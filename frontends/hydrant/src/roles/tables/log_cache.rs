@@ -1,5 +1,7 @@
 //! What the settings of Log Cache's gateway and of its proxy are in our tables.
 
+mod node;
+
 use super::{engine_without_listeners, listen_address, millis, operator};
 use crate::config::{OperatorConfig, ScrapeConfig, ScrapeNames};
 use crate::roles::Fatal;
