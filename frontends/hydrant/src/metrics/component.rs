@@ -29,6 +29,7 @@ pub(crate) fn text(names: ScrapeNames, state: &ServerState) -> String {
         ScrapeNames::UdpForwarder => seen.udp_forwarder(),
         ScrapeNames::SyslogAgent => seen.syslog_agent(),
         ScrapeNames::LogCacheAuthProxy => seen.log_cache_auth_proxy(),
+        ScrapeNames::LogCacheSyslogServer => seen.log_cache_syslog_server(),
     };
     families.push(handler_errors());
     families.sort_by_key(|family| family.name);
@@ -323,6 +324,15 @@ mod tests {
             handler,
         ];
         assert_eq!(names(ScrapeNames::LogCacheAuthProxy), proxy);
+        let syslog = [
+            "ingress counter",
+            "invalid_ingress counter",
+            "nozzle_egress counter",
+            "nozzle_err counter",
+            "nozzle_ingress counter",
+            handler,
+        ];
+        assert_eq!(names(ScrapeNames::LogCacheSyslogServer), syslog);
         let udp = ["dropped counter", "ingress counter", handler];
         assert_eq!(names(ScrapeNames::UdpForwarder), udp);
     }

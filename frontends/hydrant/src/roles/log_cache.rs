@@ -194,7 +194,7 @@ impl AuthProxySettings {
 }
 
 impl LogCacheMetrics {
-    fn read(reader: &mut Reader<'_>, default_port: u16) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>, default_port: u16) -> Self {
         let port = |field, name| Variable::new(field, "uint16", name).reported();
         let metrics_port = port("MetricsServer.Port", "METRICS_PORT");
         let metrics_port = reader.read(metrics_port, default_port);
