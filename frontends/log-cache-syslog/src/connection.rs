@@ -54,7 +54,7 @@ impl Connection {
         let framer = Framer::new(intake.framing, intake.message_bytes_max);
         Self {
             intake,
-            peer,
+            peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
             framer,
             unread: BytesMut::new(),
             is_after_message: false,
