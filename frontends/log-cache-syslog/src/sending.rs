@@ -30,7 +30,9 @@ pub(crate) struct Sending {
 impl Sending {
     /// Sends what comes until nothing can come, or the time is over.
     pub(crate) async fn run(mut self, ending: Ending) {
-        while let Some(Some(parcel)) = ending.until_over(self.outbox.next()).await {
+        while !ending.is_over()
+            && let Some(Some(parcel)) = ending.until_over(self.outbox.next()).await
+        {
             let sent = ending.until_over(self.send(&parcel, &ending)).await;
             let outcome = match sent {
                 Some(Ok(())) => SessionCounter::Delivered,

@@ -72,11 +72,11 @@ pub struct LogCacheMetrics {
     pub pprof_port: Option<u16>,
 }
 
-const fn text(field: &'static str, name: &'static str) -> Variable {
+pub(super) const fn text(field: &'static str, name: &'static str) -> Variable {
     Variable::new(field, "string", name).reported()
 }
 
-const fn flag(field: &'static str, name: &'static str) -> Variable {
+pub(super) const fn flag(field: &'static str, name: &'static str) -> Variable {
     Variable::new(field, "bool", name).reported()
 }
 

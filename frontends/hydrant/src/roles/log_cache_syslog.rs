@@ -6,7 +6,7 @@ use super::duration::GoDuration;
 use super::env::{Environment, IntPort, Reader, Report, Variable};
 use super::gateway::Files;
 use super::log::Stamp;
-use super::log_cache::LogCacheMetrics;
+use super::log_cache::{LogCacheMetrics, flag, text};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,14 +35,6 @@ pub struct LogCacheSyslogSettings {
     pub non_transparent_framing: bool,
     /// Where metrics are.
     pub metrics: LogCacheMetrics,
-}
-
-const fn text(field: &'static str, name: &'static str) -> Variable {
-    Variable::new(field, "string", name).reported()
-}
-
-const fn flag(field: &'static str, name: &'static str) -> Variable {
-    Variable::new(field, "bool", name).reported()
 }
 
 const fn number(field: &'static str, name: &'static str) -> Variable {
