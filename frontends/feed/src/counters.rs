@@ -27,6 +27,7 @@ hydrant_engine::counters! {
         Gone = "session_gone", "Messages that waited when the session's peer was gone or we stopped.";
         Broken = "stream_broken", "Envelopes of a batch that was on its way when its stream broke: some of it had left, not all, and which of them arrived is not known. So with a batch that another node of Log Cache did not answer in time, as often as it was tried.";
         Refused = "refused", "Messages that the peer was asked to take for two minutes and refused each time (an HTTP drain's answer other than 2xx), and envelopes that another node of Log Cache refused.";
+        NotTaken = "not_taken", "Envelopes of a batch that Log Cache refused, or did not take however often it was asked.";
         HostnameInvalid = "hostname_invalid", "Envelopes without a syslog line: the drain's hostname is not printable ASCII.";
         AppNameInvalid = "app_name_invalid", "Envelopes without a syslog line: the source id is not printable ASCII.";
         ProcIdInvalid = "proc_id_invalid", "Envelopes without a syslog line: the instance id is not printable ASCII.";
@@ -44,12 +45,13 @@ hydrant_engine::counters! {
 
 impl SessionCounter {
     /// The losses among them. An envelope that RFC 5424 cannot carry is one selected and one lost.
-    pub const LOSSES: [Self; 14] = [
+    pub const LOSSES: [Self; 15] = [
         Self::OutboxFull,
         Self::Slow,
         Self::Gone,
         Self::Broken,
         Self::Refused,
+        Self::NotTaken,
         Self::HostnameInvalid,
         Self::AppNameInvalid,
         Self::ProcIdInvalid,
@@ -127,7 +129,7 @@ mod tests {
     #[test]
     fn what_is_neither_delivered_nor_lost_waits() {
         let counters = SessionCounters::default();
-        counters.add(SessionCounter::Selected, 25);
+        counters.add(SessionCounter::Selected, 26);
         counters.add(SessionCounter::Delivered, 3);
         counters.add(SessionCounter::Kept, 5);
         for loss in SessionCounter::LOSSES {

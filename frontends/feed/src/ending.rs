@@ -59,6 +59,14 @@ impl Ending {
         }
     }
 
+    /// What `future` gives, unless it is time to flush before.
+    pub async fn until_flushing<F: Future>(&self, future: F) -> Option<F::Output> {
+        match select(pin!(self.reached(Phase::Flushing)), pin!(future)).await {
+            Either::Left(_) => None,
+            Either::Right((output, _)) => Some(output),
+        }
+    }
+
     /// Waits for `delay`; the next phase ends it early.
     pub async fn pause(&self, delay: Duration) {
         let next = if self.is_flushing() {
@@ -95,6 +103,16 @@ mod tests {
             phase.send_replace(Phase::Over);
             assert_eq!(ending.within(FOREVER, ready(1)).await, Some(1));
             assert_eq!(ending.within(FOREVER, pending::<()>()).await, None);
+        });
+    }
+
+    #[test]
+    fn who_is_to_flush_waits_for_nothing_more() {
+        run(async {
+            let (phase, ending) = Ending::new();
+            assert_eq!(ending.until_flushing(ready(1)).await, Some(1));
+            phase.send_replace(Phase::Flushing);
+            assert_eq!(ending.until_flushing(ready(1)).await, None);
         });
     }
 

@@ -2,8 +2,6 @@
 
 use crate::server::Server;
 use hydrant_rpc::tls::ServerTls;
-use rustls::ServerConfig;
-use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -64,10 +62,7 @@ async fn shake_hands<S>(
 
 /// The newest certificates, for both versions of HTTP.
 fn acceptor(tls: &ServerTls) -> TlsAcceptor {
-    let acceptor = tls.acceptor();
-    let mut config = ServerConfig::clone(acceptor.config());
-    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).into();
-    TlsAcceptor::from(Arc::new(config))
+    tls.acceptor_of(ALPN.map(<[u8]>::to_vec).into())
 }
 
 /// Tells a client that it wants https. What it sent is read first: a connection that is closed with

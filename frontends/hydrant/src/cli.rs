@@ -1,7 +1,8 @@
 //! The command line.
 
 use crate::client::{
-    self, ClientError, DrainsArguments, FirehoseArguments, RecentArguments, TailArguments,
+    self, ClientError, DrainsArguments, FirehoseArguments, MetaArguments, QueryArguments,
+    RecentArguments, TailArguments,
 };
 use crate::config::{Config, LoadError};
 use crate::demo::Demo;
@@ -55,9 +56,15 @@ enum Command {
     ///
     /// From a Hydrant or a Traffic Controller (--url), or from a Cloud Foundry (--api, --cf). A
     /// connection that ends is made anew; at the end (Ctrl-C) stderr has the count of envelopes and
-    /// of gaps.
+    /// of gaps. With --recent, or with --log-cache, out of Log Cache.
     Tail(Box<TailArguments>),
-    /// Print an app's last logs.
+    /// Print the value of an expression of PromQL, which Log Cache works out.
+    ///
+    /// From Log Cache's gateway (--log-cache), or as a Cloud Foundry lets people in to it (--api, --cf).
+    Query(Box<QueryArguments>),
+    /// Show the sources that Log Cache knows, the noisiest first.
+    Meta(Box<MetaArguments>),
+    /// Print an app's last logs, as far as a Traffic Controller keeps them.
     Recent(Box<RecentArguments>),
     /// Print everything that comes: a firehose.
     ///
@@ -171,6 +178,8 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
         Command::Check { file } => check(&Config::load(&file)?),
         Command::Emit(arguments) => emit(arguments),
         Command::Tail(arguments) => Ok(client::tail(&arguments)?),
+        Command::Query(arguments) => Ok(client::query(&arguments)?),
+        Command::Meta(arguments) => Ok(client::meta(&arguments)?),
         Command::Recent(arguments) => Ok(client::recent(&arguments)?),
         Command::Firehose(arguments) => Ok(client::firehose(&arguments)?),
         Command::Drains(arguments) => Ok(client::drains(&arguments)?),
@@ -335,6 +344,18 @@ mod tests {
             &["tail", "A", "--idle-seconds", "0"],
             &["tail", "A", "--token", "t"],
             &["recent"],
+            &["tail", "A", "--follow"],
+            &["tail", "A", "--lines", "3"],
+            &["tail", "A", "--recent", "--lines", "1001"],
+            &["tail", "A", "--recent", "--url", "ws://h"],
+            &["tail", "A", "--log-cache", "http://h", "--cf"],
+            &["query"],
+            &["query", "1", "--start", "1"],
+            &[
+                "query", "1", "--start", "1", "--end", "2", "--step", "1", "--time", "3",
+            ],
+            &["query", "1", "--log-cache", "http://h", "--api", "h"],
+            &["meta", "--seconds", "0"],
         ] {
             let arguments = [&["hydrant"], arguments].concat();
             Arguments::try_parse_from(&arguments).unwrap_err();
@@ -342,6 +363,14 @@ mod tests {
         for arguments in [
             &["tail", "A", "--type", "log,gauge", "--type", "http"][..],
             &["recent", "A", "--cf", "--lines", "3"],
+            &[
+                "tail", "A", "--recent", "-f", "--api", "h", "--lines", "3", "--type", "gauge",
+            ],
+            &["tail", "A", "--log-cache", "http://h", "--json"],
+            &[
+                "query", "1", "--start", "1", "--end", "2", "--step", "1m", "--cf",
+            ],
+            &["meta", "--json", "--log-cache", "http://h"],
             &[
                 "firehose",
                 "--filter",

@@ -1,5 +1,6 @@
 //! Hydrant as a client of a Traffic Controller, its own or a Cloud Foundry's: `hydrant tail`,
-//! `hydrant recent`, `hydrant firehose`.
+//! `hydrant recent`, `hydrant firehose`; and of Log Cache: `hydrant tail --recent`, `hydrant query`,
+//! `hydrant meta` (`log_cache`).
 //!
 //! `place` says where and who from flags, variables and what cf has stored; `cloud` asks the API
 //! for what is missing; `session` asks with the token, over `http`; `stream` and `recent` read,
@@ -16,6 +17,7 @@ mod error;
 mod filter;
 mod http;
 mod json;
+mod log_cache;
 mod multipart;
 mod output;
 mod place;
@@ -28,7 +30,9 @@ mod tls;
 mod token;
 
 pub use address::AddressError;
-pub use arguments::{FirehoseArguments, RecentArguments, TailArguments};
+pub use arguments::{
+    FirehoseArguments, MetaArguments, QueryArguments, RecentArguments, TailArguments,
+};
 pub use drains::DrainsArguments;
 pub use end::End;
 pub use error::ClientError;
@@ -36,9 +40,13 @@ pub use http::HttpError;
 pub use token::TokenError;
 
 use address::Address;
-use arguments::{AppArguments, PlaceArguments, ShowArguments, StreamArguments};
+use arguments::{
+    AppArguments, CachePlaceArguments, PlaceArguments, RecentLogArguments, ShowArguments,
+    StreamArguments,
+};
 use http::Http;
 use hydrant_proto::uuid;
+use log_cache::{Reading, Tail};
 use output::Output;
 use place::{Place, Way};
 use session::Session;
@@ -57,16 +65,102 @@ use url::Url;
 pub fn tail(arguments: &TailArguments) -> Result<(), ClientError> {
     let TailArguments {
         app,
+        cache,
         place,
         show,
         stream,
     } = arguments;
+    if cache.recent || cache.log_cache.is_some() {
+        return tail_log_cache(arguments);
+    }
     let url = async |asked: &mut Asked| {
         let id = asked.id_of(app).await?;
         let logging = asked.logging().await?.over_web_socket();
         Ok(logging.at(&["apps", &id, "stream"])?)
     };
     follow(place, show, stream, url)
+}
+
+/// Prints an app's logs out of Log Cache.
+fn tail_log_cache(arguments: &TailArguments) -> Result<(), ClientError> {
+    let TailArguments {
+        app, cache, show, ..
+    } = arguments;
+    let RecentLogArguments {
+        recent,
+        follow,
+        lines,
+        log_cache,
+    } = cache;
+    let place = CachePlaceArguments {
+        log_cache: log_cache.clone(),
+        api: arguments.place.api.clone(),
+    };
+    let reading = match (recent, follow) {
+        (false, _) => Reading::On,
+        (true, true) => Reading::RecentAndOn(*lines),
+        (true, false) => Reading::Recent(*lines),
+    };
+    let mut stop = Stop::on_signals()?;
+    let mut output = Output::to_stdout(show);
+    let outcome = block_on(async {
+        let asking = async {
+            let mut asked = Asked::of_log_cache(&place)?;
+            let id = asked.id_of(app).await?;
+            let log_cache = asked.log_cache().await?;
+            Ok::<_, ClientError>((asked, id, log_cache))
+        };
+        let Some(asked) = stop.or(asking).await else {
+            return Ok(());
+        };
+        let (mut asked, id, log_cache) = asked?;
+        let mut tail = Tail {
+            session: &mut asked.session,
+            log_cache: &log_cache,
+            source_id: &id,
+            kinds: &show.types,
+            output: &mut output,
+            stop,
+        };
+        tail.run(reading).await
+    });
+    if output.tally.has_begun {
+        tell(&output.tally.to_string());
+    }
+    unless_piped(outcome)
+}
+
+/// Prints the value of an expression of PromQL.
+///
+/// # Errors
+/// Why there is none. A closed pipe behind us is no error.
+pub fn query(arguments: &QueryArguments) -> Result<(), ClientError> {
+    print_of_log_cache(&arguments.place, async |asked, log_cache| {
+        log_cache::query(&mut asked.session, log_cache, arguments).await
+    })
+}
+
+/// Prints the sources that Log Cache knows.
+///
+/// # Errors
+/// Why it does not say. A closed pipe behind us is no error.
+pub fn meta(arguments: &MetaArguments) -> Result<(), ClientError> {
+    print_of_log_cache(&arguments.place, async |asked, log_cache| {
+        log_cache::meta(&mut asked.session, log_cache, arguments).await
+    })
+}
+
+fn print_of_log_cache(
+    place: &CachePlaceArguments,
+    text: impl AsyncFnOnce(&mut Asked, &Address) -> Result<String, ClientError>,
+) -> Result<(), ClientError> {
+    let outcome = block_on(async {
+        let mut asked = Asked::of_log_cache(place)?;
+        let log_cache = asked.log_cache().await?;
+        let text = text(&mut asked, &log_cache).await?;
+        Ok(io::stdout().lock().write_all(text.as_bytes())?)
+    });
+    unless_piped(outcome)
 }
 
 /// Prints all that comes by a subscription, until Ctrl-C.
@@ -177,17 +271,31 @@ struct Asked {
 
 impl Asked {
     fn new(arguments: &PlaceArguments) -> Result<Self, ClientError> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
-        let place = Place::find(arguments, &variable)?;
+        Place::find(arguments, &variable).map(Self::at)
+    }
+
+    fn of_log_cache(arguments: &CachePlaceArguments) -> Result<Self, ClientError> {
+        Place::of_log_cache(arguments, &variable).map(Self::at)
+    }
+
+    fn at(place: Place) -> Self {
         for note in &place.notes {
             tell(note);
         }
         let http = Http::new(place.trust);
-        Ok(Self {
+        Self {
             session: Session::new(http, place.bearer, place.is_default),
             way: place.way,
             space: place.space,
-        })
+        }
+    }
+
+    /// Where Log Cache is; the API is asked if only that is known.
+    async fn log_cache(&self) -> Result<Address, ClientError> {
+        match &self.way {
+            Way::Direct(log_cache) => Ok(log_cache.clone()),
+            Way::Through { api, .. } => cloud::log_cache(&self.session, api).await,
+        }
     }
 
     /// Where the logs are; the API is asked if only that is known.
@@ -213,6 +321,10 @@ impl Asked {
             _ => Ok(app.app.clone()),
         }
     }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 fn block_on<O>(future: impl Future<Output = Result<O, ClientError>>) -> Result<O, ClientError> {

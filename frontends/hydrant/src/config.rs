@@ -15,6 +15,7 @@ use hydrant_gateway::GatewayConfig;
 use hydrant_grpc::GrpcConfig;
 use hydrant_log_cache::{LOG_CACHE, LogCacheConfig};
 use hydrant_log_cache_rest::{GatewayConfig as LogCacheGatewayConfig, ProxyConfig};
+use hydrant_log_cache_syslog::LogCacheSyslogConfig;
 use hydrant_syslog::SyslogConfig;
 use hydrant_websocket::WebsocketConfig;
 use serde::Deserialize;
@@ -57,6 +58,8 @@ pub struct Config {
     pub log_cache_gateway: Option<LogCacheGatewayConfig>,
     /// The proxy in front of Log Cache's gateway that lets people in. Default: none.
     pub log_cache_auth_proxy: Option<ProxyConfig>,
+    /// Syslog lines of agents as envelopes to a Log Cache node. Default: none are taken.
+    pub log_cache_syslog: Option<LogCacheSyslogConfig>,
     /// Metrics and health.
     pub operator: OperatorConfig,
     /// Metrics to the agent.
@@ -182,6 +185,18 @@ impl Config {
                 );
             }
         }
+        if let Some(syslog) = &self.log_cache_syslog {
+            plan.add(
+                "log_cache_syslog.outbox_bytes",
+                "envelopes for the node".to_owned(),
+                syslog.outbox_bytes.as_u64(),
+            );
+            plan.add(
+                "log_cache_syslog.connections_max",
+                format!("{} partial messages, at most", syslog.connections_max),
+                syslog.connections_bytes(),
+            );
+        }
         Ok(plan.fits(self.engine.memory_max)?)
     }
 
@@ -216,6 +231,9 @@ impl Config {
         }
         if let Some(proxy) = &self.log_cache_auth_proxy {
             proxy.check()?;
+        }
+        if let Some(syslog) = &self.log_cache_syslog {
+            syslog.check()?;
         }
         self.operator.check()?;
         self.agent.check()?;

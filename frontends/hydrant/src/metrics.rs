@@ -95,6 +95,7 @@ impl Collector for StateCollector {
         forward::encode(&mut encoder, state)?;
         log_cache::encode(&mut encoder, state)?;
         rest::encode(&mut encoder, state)?;
+        log_cache::encode_syslog(&mut encoder, state)?;
         bindings::encode(&mut encoder, state)?;
         counters(
             &mut encoder,

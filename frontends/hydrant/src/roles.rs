@@ -2,8 +2,8 @@
 //! variables and lines on stderr, so that a BOSH job or a test suite can start it in their place.
 //!
 //! A role reads its variables into settings in upstream's units ([`env`], [`doppler`], [`rlp`],
-//! [`gateway`], [`traffic_controller`], [`agents`], [`binding_cache`], [`log_cache`]), makes a
-//! configuration of them (`tables`), and serves it (`run`).
+//! [`gateway`], [`traffic_controller`], [`agents`], [`binding_cache`], [`log_cache`],
+//! [`log_cache_syslog`]), makes a configuration of them (`tables`), and serves it (`run`).
 
 pub mod agents;
 pub mod binding_cache;
@@ -13,6 +13,7 @@ pub mod env;
 pub mod gateway;
 pub mod log;
 pub mod log_cache;
+pub mod log_cache_syslog;
 pub mod rlp;
 mod run;
 mod tables;
@@ -52,11 +53,13 @@ pub enum Role {
     LogCacheGateway,
     /// Lets people in to the gateway.
     LogCacheAuthProxy,
+    /// Gives Log Cache what syslog agents send.
+    LogCacheSyslogServer,
 }
 
 impl Role {
     /// Upstream's names: of the executable, and of its source folder or BOSH job.
-    pub const NAMES: [(&'static str, Self); 23] = [
+    pub const NAMES: [(&'static str, Self); 25] = [
         ("doppler", Self::Doppler),
         ("router", Self::Doppler),
         ("rlp", Self::ReverseLogProxy),
@@ -80,6 +83,8 @@ impl Role {
         ("log-cache-gateway", Self::LogCacheGateway),
         ("log-cache-cf-auth-proxy", Self::LogCacheAuthProxy),
         ("cf-auth-proxy", Self::LogCacheAuthProxy),
+        ("log-cache-syslog-server", Self::LogCacheSyslogServer),
+        ("syslog-server", Self::LogCacheSyslogServer),
     ];
 
     /// The role of that name.

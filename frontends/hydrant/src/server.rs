@@ -58,6 +58,9 @@ pub enum StartError {
     /// Log Cache's gateway or its proxy does not start.
     #[error(transparent)]
     LogCacheRest(#[from] hydrant_log_cache_rest::StartError),
+    /// Log Cache's syslog server does not start.
+    #[error(transparent)]
+    LogCacheSyslog(#[from] hydrant_log_cache_syslog::StartError),
     /// A certificate for the routers cannot be used.
     #[error("routers.tls: {0}")]
     RoutersTls(#[from] TlsError),
@@ -192,6 +195,12 @@ impl Server {
         gateway.and_then(|gateway| gateway.address())
     }
 
+    /// Where Log Cache's syslog server listens.
+    pub fn log_cache_syslog_address(&self) -> Option<SocketAddr> {
+        let syslog = self.frontends.log_cache_syslog.as_ref();
+        syslog.map(|server| server.address)
+    }
+
     /// Where metrics are served.
     pub fn operator_address(&self) -> SocketAddr {
         self.operator.address()
@@ -242,6 +251,9 @@ impl fmt::Display for Server {
         }
         if let Some(address) = self.log_cache_gateway_address() {
             writeln!(f, "{:<34} {address}/api/v1", "Log Cache over HTTP")?;
+        }
+        if let Some(address) = self.log_cache_syslog_address() {
+            writeln!(f, "{:<34} {address}", "syslog for Log Cache")?;
         }
         if let Some(address) = self.websocket_address() {
             let what = "firehose and app streams";

@@ -11,6 +11,7 @@ use hydrant_gateway::GatewayState;
 use hydrant_grpc::GrpcCounters;
 use hydrant_log_cache::NodeState;
 use hydrant_log_cache_rest::RestState;
+use hydrant_log_cache_syslog::SyslogCounters;
 use hydrant_websocket::WebsocketState;
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ pub struct ServerState {
     pub log_cache_gateway: Option<Arc<RestState>>,
     /// The proxy in front of it.
     pub log_cache_auth_proxy: Option<Arc<RestState>>,
+    /// Log Cache's syslog server.
+    pub log_cache_syslog: Option<Arc<SyslogCounters>>,
     /// Where drains of bindings come from.
     pub bindings: Option<Arc<SourceState>>,
     /// What became of logs to apps.

@@ -3,10 +3,11 @@
 
 mod secured;
 
+pub use secured::{Secured, secured};
+
 use crate::tls::ServerTls;
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use secured::{Secured, secured};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener as Listener};
@@ -146,7 +147,7 @@ pub async fn accept(
         prepare(&stream);
         let (tls, ready, watch) = (tls.clone(), ready.clone(), watch.clone());
         tokio::spawn(async move {
-            let Some(stream) = secured(stream, tls).await else {
+            let Some(stream) = secured(stream, tls.map(|tls| tls.acceptor())).await else {
                 watch.happened(Event::TlsFailed);
                 return;
             };
@@ -165,8 +166,9 @@ pub async fn accept(
     }
 }
 
-/// It costs latency or the notice of a lost peer, not the connection, if this cannot be set.
-fn prepare(stream: &TcpStream) {
+/// Has what is written leave at once, and a lost peer noticed. It costs no more than that if this cannot
+/// be set.
+pub fn prepare(stream: &TcpStream) {
     stream.set_nodelay(true).ok();
     let keepalive = TcpKeepalive::new()
         .with_time(TCP_KEEPALIVE)

@@ -58,6 +58,11 @@ impl Address {
         }
     }
 
+    /// Of Log Cache, as people give it.
+    pub(super) fn of_http(text: &str) -> Result<Self, AddressError> {
+        Self::parse(text, HTTP)
+    }
+
     /// Of a Traffic Controller, as an API says it.
     pub(super) fn of_logging(text: &str) -> Result<Self, AddressError> {
         Self::parse(text, EITHER)
@@ -121,6 +126,15 @@ impl Address {
         self.with_scheme(if self.is_secure() { "wss" } else { "ws" })
     }
 
+    /// The same with another word in the place of the first `api` of its host, if there is one.
+    pub(super) fn with_api_as(&self, word: &str) -> Option<Self> {
+        let host = self.0.host_str()?;
+        let mut url = self.0.clone();
+        let other = host.replacen("api", word, 1);
+        url.set_host(Some(&other)).ok()?;
+        (other != host).then_some(Self(url))
+    }
+
     fn with_scheme(&self, scheme: &str) -> Self {
         let mut url = self.0.clone();
         // It cannot fail between our schemes: all of them have hosts and paths.
@@ -175,6 +189,19 @@ mod tests {
         let address = Address::of_logging("http://[::1]:81").unwrap();
         assert_eq!(address.over_web_socket().to_string(), "ws://[::1]:81");
         assert!(!address.is_secure());
+    }
+
+    #[test]
+    fn an_apis_host_has_neighbours() {
+        let neighbour = |text: &str| Address::of_api(text).unwrap().with_api_as("log-cache");
+        let neighbour = |text: &str| neighbour(text).map(|it| it.to_string());
+        let found = neighbour("api.sys.api.example:8443");
+        assert_eq!(
+            found.as_deref(),
+            Some("https://log-cache.sys.api.example:8443")
+        );
+        assert_eq!(neighbour("cloud.example"), None);
+        assert_eq!(neighbour("127.0.0.1"), None);
     }
 
     #[test]

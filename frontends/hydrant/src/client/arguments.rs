@@ -1,4 +1,4 @@
-//! What `tail`, `recent` and `firehose` are told on the command line.
+//! What `tail`, `recent`, `firehose`, `query` and `meta` are told on the command line.
 
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub struct TailArguments {
     #[command(flatten)]
     pub(super) app: AppArguments,
+    #[command(flatten)]
+    pub(super) cache: RecentLogArguments,
     #[command(flatten)]
     pub(super) place: PlaceArguments,
     #[command(flatten)]
@@ -28,6 +30,86 @@ pub struct RecentArguments {
     pub(super) place: PlaceArguments,
     #[command(flatten)]
     pub(super) show: ShowArguments,
+}
+
+/// `hydrant query`.
+#[derive(Clone, Debug, Args)]
+pub struct QueryArguments {
+    /// The expression. Each of its selectors names a source: `cpu{source_id="…"}`.
+    #[arg(value_name = "PROMQL")]
+    pub(super) query: String,
+    /// The moment, in seconds since 1970 or as RFC 3339. Default: now.
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["start", "end", "step"])]
+    pub(super) time: Option<String>,
+    /// The first moment of several.
+    #[arg(long, value_name = "TIME", requires_all = ["end", "step"])]
+    pub(super) start: Option<String>,
+    /// The last one, if a step falls on it.
+    #[arg(long, value_name = "TIME", requires_all = ["start", "step"])]
+    pub(super) end: Option<String>,
+    /// From one to the next, in seconds or as `1m`.
+    #[arg(long, value_name = "STEP", requires_all = ["start", "end"])]
+    pub(super) step: Option<String>,
+    /// Print what Log Cache answers, which is JSON as Prometheus has it.
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) place: CachePlaceArguments,
+}
+
+/// `hydrant meta`.
+#[derive(Clone, Debug, Args)]
+pub struct MetaArguments {
+    /// Between the two looks of which the rate is made.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(super) seconds: u64,
+    /// At most so many sources, the noisiest.
+    #[arg(long, value_name = "COUNT")]
+    pub(super) lines: Option<usize>,
+    /// One JSON object a source: source_id, per_second, count, expired, oldest, newest (RFC 3339 in UTC).
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) place: CachePlaceArguments,
+}
+
+/// What `tail` reads of Log Cache.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "From Log Cache, in place of a stream")]
+pub(super) struct RecentLogArguments {
+    /// Print the last logs that Log Cache has, and end.
+    ///
+    /// Of envelopes other than logs those whose --type is given.
+    #[arg(long, conflicts_with = "url")]
+    pub(super) recent: bool,
+    /// With --recent: go on with what comes. Log Cache is asked again and again; what is less than a
+    /// second old is left for the next time, so that nothing that is late is missed.
+    #[arg(long, short, requires = "recent")]
+    pub(super) follow: bool,
+    /// At most so many of the last ones.
+    #[arg(long, value_name = "COUNT", requires = "recent", default_value_t = 1000,
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) lines: u16,
+    /// Log Cache's gateway or the proxy in front of it: http://… or https://… Without --recent, what
+    /// comes from now on is read from there.
+    ///
+    /// Default: what the API says, or its address with log-cache in the place of api.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["url", "api", "cf"])]
+    pub(super) log_cache: Option<String>,
+}
+
+/// Where Log Cache is and who asks it.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Where Log Cache is")]
+pub(super) struct CachePlaceArguments {
+    /// Log Cache's gateway or the proxy in front of it: http://… or https://…
+    ///
+    /// Default: what the API says, or its address with log-cache in the place of api.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["api", "cf"])]
+    pub(super) log_cache: Option<String>,
+    #[command(flatten)]
+    pub(super) api: ApiArguments,
 }
 
 /// `hydrant firehose`.
@@ -56,6 +138,13 @@ pub(super) struct PlaceArguments {
     /// Default, if nothing else says where: ws://127.0.0.1:8081.
     #[arg(long, value_name = "URL", conflicts_with_all = ["api", "cf"])]
     pub(super) url: Option<String>,
+    #[command(flatten)]
+    pub(super) api: ApiArguments,
+}
+
+/// Which Cloud Foundry, and who asks there.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct ApiArguments {
     /// A Cloud Foundry API, which says where its logs are. Default: the variable CF_API.
     #[arg(long, value_name = "URL", conflicts_with = "cf")]
     pub(super) api: Option<String>,

@@ -18,6 +18,7 @@ struct Root {
 #[serde(default)]
 struct Links {
     logging: Option<Link>,
+    log_cache: Option<Link>,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +89,31 @@ pub(super) async fn logging(session: &Session, api: &Address) -> Result<Address,
     Ok(logging)
 }
 
+/// Where the API says that Log Cache is, or else where it mostly is. No token is sent for that.
+///
+/// # Errors
+/// If neither can be found, or it leads away from TLS.
+pub(super) async fn log_cache(session: &Session, api: &Address) -> Result<Address, ClientError> {
+    let root = session.ask_openly(&api.at(&[])?).await?;
+    let href = match root.status {
+        StatusCode::OK => log_cache_of_root(&root.body),
+        _ => None,
+    };
+    let found = match href {
+        Some(href) => {
+            let what = "what the API says about Log Cache";
+            let found = Address::of_api(&href).map_err(ClientError::address(what))?;
+            Some(found)
+        }
+        None => api.with_api_as("log-cache"),
+    };
+    let found = found.ok_or_else(|| ClientError::NoLogCacheOf {
+        api: api.to_string(),
+    })?;
+    api.lead_to(&found)?;
+    Ok(found)
+}
+
 /// The id of the app of this name: of the space, or of all that the token may see.
 ///
 /// # Errors
@@ -119,6 +145,11 @@ pub(super) async fn app_id(
 fn logging_of_root(body: &[u8]) -> Option<String> {
     let root: Root = serde_json::from_slice(body).ok()?;
     root.links.logging.map(|link| link.href).filter(is_given)
+}
+
+fn log_cache_of_root(body: &[u8]) -> Option<String> {
+    let root: Root = serde_json::from_slice(body).ok()?;
+    root.links.log_cache.map(|link| link.href).filter(is_given)
 }
 
 fn logging_of_info(body: &[u8]) -> Option<String> {
@@ -175,6 +206,12 @@ mod tests {
         assert_eq!(logging_of_root(root).as_deref(), Some("wss://d:443"));
         assert_eq!(logging_of_root(br#"{"links":{"logging":null}}"#), None);
         assert_eq!(logging_of_root(b"<html>"), None);
+        let root = br#"{"links":{"logging":null,"log_cache":{"href":"https://log-cache.x"}}}"#;
+        assert_eq!(
+            log_cache_of_root(root).as_deref(),
+            Some("https://log-cache.x")
+        );
+        assert_eq!(log_cache_of_root(b"{}"), None);
         let info = br#"{"logging_endpoint":"wss://l","doppler_logging_endpoint":"wss://d"}"#;
         assert_eq!(logging_of_info(info).as_deref(), Some("wss://d"));
         assert_eq!(logging_of_info(br#"{"doppler_logging_endpoint":""}"#), None);

@@ -87,6 +87,25 @@ pub enum ClientError {
         /// The API.
         api: String,
     },
+    /// Nobody says where Log Cache is.
+    #[error("say where Log Cache is: --log-cache URL, or --api, --cf or CF_API of a Cloud Foundry")]
+    NoLogCache,
+    /// The API says nothing about Log Cache, and has a name of its own.
+    #[error("{api} does not say at / where Log Cache is; --log-cache URL does")]
+    NoLogCacheOf {
+        /// The API.
+        api: String,
+    },
+    /// Log Cache answers that there is no answer to a query.
+    #[error("Log Cache answers {status} ({kind}): {said}")]
+    Query {
+        /// The answer's status.
+        status: StatusCode,
+        /// `bad_data`, `internal`, …
+        kind: String,
+        /// What is wrong.
+        said: String,
+    },
     /// No app has this name, or none that the token may see.
     #[error("there is no app {name:?}{place}, or it is not for this user; an id always works")]
     NoApp {

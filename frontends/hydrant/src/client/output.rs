@@ -5,7 +5,9 @@ use super::filter::Filter;
 use super::json;
 use super::tally::Tally;
 use crate::lines::Lines;
+use hydrant_proto::convert::to_v1;
 use hydrant_proto::v1::Envelope;
+use hydrant_proto::v2;
 use prost::Message as _;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
@@ -51,6 +53,19 @@ impl<W: Write> Output<W> {
         };
         self.tally.envelopes += 1;
         self.filter.passes(&envelope).then_some(envelope)
+    }
+
+    /// Prints what an envelope of the second generation says, soon, as far as it is to be printed.
+    pub(super) fn show(&mut self, envelope: v2::Envelope) -> io::Result<()> {
+        let envelopes = to_v1(envelope);
+        self.tally.unreadable += u64::from(envelopes.is_empty());
+        for envelope in envelopes {
+            self.tally.envelopes += 1;
+            if self.filter.passes(&envelope) {
+                self.print(&envelope)?;
+            }
+        }
+        Ok(())
     }
 
     /// Prints an envelope, soon.

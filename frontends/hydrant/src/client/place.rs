@@ -6,7 +6,7 @@
 //! `--token-file` to wherever it is given for.
 
 use super::address::{self, Address};
-use super::arguments::PlaceArguments;
+use super::arguments::{ApiArguments, CachePlaceArguments, PlaceArguments};
 use super::cf_config::CfConfig;
 use super::error::ClientError;
 use super::tls::Trust;
@@ -63,9 +63,35 @@ impl Place {
         arguments: &PlaceArguments,
         variables: Variables<'_>,
     ) -> Result<Self, ClientError> {
+        let url = arguments.url.as_deref().map(Address::of_web_socket);
+        let url = url.transpose().map_err(ClientError::address("--url"))?;
+        Self::of(url, &arguments.api, variables)
+    }
+
+    /// The same of Log Cache, which is nowhere by default.
+    pub(super) fn of_log_cache(
+        arguments: &CachePlaceArguments,
+        variables: Variables<'_>,
+    ) -> Result<Self, ClientError> {
+        let url = arguments.log_cache.as_deref().map(Address::of_http);
+        let url = url
+            .transpose()
+            .map_err(ClientError::address("--log-cache"))?;
+        let place = Self::of(url, &arguments.api, variables)?;
+        match place.is_default {
+            true => Err(ClientError::NoLogCache),
+            false => Ok(place),
+        }
+    }
+
+    fn of(
+        url: Option<Address>,
+        arguments: &ApiArguments,
+        variables: Variables<'_>,
+    ) -> Result<Self, ClientError> {
         let mut place = match arguments.cf {
             true => Self::of_cf(&CfConfig::load(variables)?)?,
-            false => Self::of_urls(arguments, variables)?,
+            false => Self::of_urls(url, arguments, variables)?,
         };
         if let Some(path) = &arguments.token_file {
             place.bearer = Bearer::new(Some(token_of(path)?), None);
@@ -102,9 +128,11 @@ impl Place {
         })
     }
 
-    fn of_urls(arguments: &PlaceArguments, variables: Variables<'_>) -> Result<Self, ClientError> {
-        let url = arguments.url.as_deref().map(Address::of_web_socket);
-        let url = url.transpose().map_err(ClientError::address("--url"))?;
+    fn of_urls(
+        url: Option<Address>,
+        arguments: &ApiArguments,
+        variables: Variables<'_>,
+    ) -> Result<Self, ClientError> {
         let api = arguments.api.as_deref().map(Address::of_api);
         let api = api.transpose().map_err(ClientError::address("--api"))?;
         let variable = variables("CF_API");
@@ -204,8 +232,10 @@ mod tests {
         };
         let arguments = PlaceArguments {
             url: value(arguments, "url"),
-            api: value(arguments, "api"),
-            ..PlaceArguments::default()
+            api: ApiArguments {
+                api: value(arguments, "api"),
+                ..ApiArguments::default()
+            },
         };
         Place::find(&arguments, &|name| value(variables, name)).unwrap()
     }

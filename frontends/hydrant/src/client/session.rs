@@ -20,7 +20,8 @@ const BAD_TOKEN: &str = "; the token has expired or does not allow it";
 const NO_APP: &str = "; there is no such app, or it is not for this user";
 const NO_NAMES: &str = "; no Cloud Controller is there: --id takes APP as an id";
 const NO_RECENT_LOGS: &str = "; Traffic Controllers since 2022 keep no recent logs \
-                              (Log Cache does: `cf logs --recent`)";
+                              (Log Cache does: `hydrant tail --recent`)";
+const NO_SOURCE: &str = "; the proxy says no more to a token that has expired or is not for that";
 
 /// Someone who asks.
 #[derive(Debug)]
@@ -48,8 +49,23 @@ impl Session {
 
     /// The answer to a GET, whatever its status, unless that is 401.
     pub(super) async fn get(&mut self, url: &Url) -> Result<Answer, ClientError> {
+        self.get_unless(url, &[StatusCode::UNAUTHORIZED]).await
+    }
+
+    /// The same of Log Cache, whose proxy says 404 to a token that has expired.
+    pub(super) async fn get_of_log_cache(&mut self, url: &Url) -> Result<Answer, ClientError> {
+        let refusals = [StatusCode::UNAUTHORIZED, StatusCode::NOT_FOUND];
+        self.get_unless(url, &refusals).await
+    }
+
+    /// Renews the token at one of these statuses, once.
+    async fn get_unless(
+        &mut self,
+        url: &Url,
+        refusals: &[StatusCode],
+    ) -> Result<Answer, ClientError> {
         let mut answer = self.ask(url).await?;
-        if answer.status == StatusCode::UNAUTHORIZED && self.bearer.is_renewable() {
+        if refusals.contains(&answer.status) && self.bearer.is_renewable() {
             self.bearer.renew(&self.http).await?;
             answer = self.ask(url).await?;
         }
@@ -134,6 +150,9 @@ impl Session {
 }
 
 fn not_found(url: &Url) -> &'static str {
+    if url.path().contains("/api/v1/") {
+        return NO_SOURCE;
+    }
     match url.path().rsplit('/').next() {
         Some("stream") => NO_APP,
         Some("recentlogs") => NO_RECENT_LOGS,

@@ -52,6 +52,8 @@ pub enum ScrapeNames {
     LogCacheGateway,
     /// Those of Log Cache's auth proxy.
     LogCacheAuthProxy,
+    /// Those of Log Cache's syslog server.
+    LogCacheSyslogServer,
 }
 
 impl Default for OperatorConfig {

@@ -31,6 +31,7 @@ pub(crate) fn text(names: ScrapeNames, state: &ServerState) -> String {
         ScrapeNames::SyslogAgent => seen.syslog_agent(),
         ScrapeNames::LogCache => seen.log_cache(),
         ScrapeNames::LogCacheAuthProxy => seen.log_cache_auth_proxy(),
+        ScrapeNames::LogCacheSyslogServer => seen.log_cache_syslog_server(),
     };
     families.push(handler_errors());
     families.sort_by_key(|family| family.name);
@@ -327,6 +328,15 @@ mod tests {
         assert_eq!(names(ScrapeNames::LogCacheAuthProxy), proxy);
         // A node that is not there has nothing.
         assert_eq!(names(ScrapeNames::LogCache), [handler]);
+        let syslog = [
+            "ingress counter",
+            "invalid_ingress counter",
+            "nozzle_egress counter",
+            "nozzle_err counter",
+            "nozzle_ingress counter",
+            handler,
+        ];
+        assert_eq!(names(ScrapeNames::LogCacheSyslogServer), syslog);
         let udp = ["dropped counter", "ingress counter", handler];
         assert_eq!(names(ScrapeNames::UdpForwarder), udp);
     }

@@ -4,6 +4,7 @@ use super::{Labels, Samples, counters, gauges};
 use crate::state::ServerState;
 use hydrant_engine::counters::Loss;
 use hydrant_log_cache::NodeCounter;
+use hydrant_log_cache_syslog::SyslogCounter;
 use prometheus_client::encoding::DescriptorEncoder;
 use std::fmt;
 
@@ -39,6 +40,22 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, state: &ServerState) -
         ),
     ] {
         gauges(encoder, name, help, one(value))?;
+    }
+    Ok(())
+}
+
+/// What Log Cache's syslog server counts; what becomes of its envelopes is with the sessions.
+pub(super) fn encode_syslog(
+    encoder: &mut DescriptorEncoder<'_>,
+    state: &ServerState,
+) -> fmt::Result {
+    let Some(syslog) = &state.log_cache_syslog else {
+        return Ok(());
+    };
+    for counter in SyslogCounter::ALL {
+        let name = format!("hydrant_log_cache_syslog_{}", counter.name());
+        let samples = vec![(Labels::new(), syslog.get(*counter))];
+        counters(encoder, &name, counter.help(), samples)?;
     }
     Ok(())
 }

@@ -76,11 +76,11 @@ pub struct LogCacheMetrics {
     pub pprof_port: Option<u16>,
 }
 
-const fn text(field: &'static str, name: &'static str) -> Variable {
+pub(super) const fn text(field: &'static str, name: &'static str) -> Variable {
     Variable::new(field, "string", name).reported()
 }
 
-const fn flag(field: &'static str, name: &'static str) -> Variable {
+pub(super) const fn flag(field: &'static str, name: &'static str) -> Variable {
     Variable::new(field, "bool", name).reported()
 }
 
@@ -198,7 +198,7 @@ impl AuthProxySettings {
 }
 
 impl LogCacheMetrics {
-    fn read(reader: &mut Reader<'_>, default_port: u16) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>, default_port: u16) -> Self {
         let port = |field, name| Variable::new(field, "uint16", name).reported();
         let metrics_port = port("MetricsServer.Port", "METRICS_PORT");
         let metrics_port = reader.read(metrics_port, default_port);

@@ -2,6 +2,7 @@
 
 mod agents;
 mod log_cache;
+mod log_cache_syslog;
 
 use super::binding_cache::BindingCacheSettings;
 use super::doppler::DopplerSettings;
@@ -90,6 +91,7 @@ impl Job {
             Role::LogCache => Self::log_cache(environment),
             Role::LogCacheGateway => Self::log_cache_gateway(environment),
             Role::LogCacheAuthProxy => Self::log_cache_auth_proxy(environment),
+            Role::LogCacheSyslogServer => Self::log_cache_syslog_server(environment),
         }
     }
 
@@ -262,6 +264,7 @@ fn started(role: Role, server: &Server) -> Vec<String> {
         Role::LogCache => log_cache::node_started(server),
         Role::LogCacheGateway => log_cache::gateway_started(server),
         Role::LogCacheAuthProxy => scrape_line(server).into_iter().chain([pprof]).collect(),
+        Role::LogCacheSyslogServer => log_cache_syslog::started(server),
         Role::TrafficController => {
             let websocket = server.websocket_address();
             let websocket = websocket.map(|address| format!("ws bound to: {address}"));

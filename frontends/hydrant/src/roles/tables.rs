@@ -3,6 +3,7 @@
 mod agents;
 mod binding_cache;
 mod log_cache;
+mod log_cache_syslog;
 mod traffic_controller;
 
 use super::Fatal;

@@ -17,6 +17,7 @@ use hydrant_log_cache::{LOG_CACHE, Node};
 use hydrant_log_cache_rest::{
     Report as RestReport, Server as RestServer, start_auth_proxy, start_gateway,
 };
+use hydrant_log_cache_syslog::{Report as SyslogReport, Server as SyslogServer};
 use hydrant_rpc::tls::Reloader;
 use hydrant_syslog::{Syslog, Tell};
 use hydrant_websocket::{OnSlow, Parts, Websocket};
@@ -37,6 +38,7 @@ pub(super) struct Frontends {
     pub(super) binding_cache: Option<BindingCache>,
     pub(super) log_cache_gateway: Option<RestServer>,
     pub(super) log_cache_auth_proxy: Option<RestServer>,
+    pub(super) log_cache_syslog: Option<SyslogServer>,
     /// Where drains of bindings come from.
     pub(super) source: Option<Source>,
 }
@@ -95,6 +97,10 @@ impl Frontends {
         let report = RestReport::new(move |line| report(line));
         let start_proxy = |config| start_auth_proxy(config, report);
         let log_cache_auth_proxy = config.log_cache_auth_proxy.as_ref().map(start_proxy);
+        let report = told.bindings.report.clone();
+        let report = SyslogReport::new(move |line| report(line));
+        let start_syslog = |config| hydrant_log_cache_syslog::start(config, report);
+        let log_cache_syslog = config.log_cache_syslog.as_ref().map(start_syslog);
         let start_cache = |config| cache::start(config, told.bindings);
         let binding_cache = config.binding_cache.as_ref().map(start_cache).transpose()?;
         Ok(Self {
@@ -107,6 +113,7 @@ impl Frontends {
             binding_cache,
             log_cache_gateway: log_cache_gateway.transpose()?,
             log_cache_auth_proxy: log_cache_auth_proxy.transpose()?,
+            log_cache_syslog: log_cache_syslog.transpose()?,
             source,
         })
     }
@@ -125,6 +132,7 @@ impl Frontends {
             binding_cache: self.binding_cache.as_ref().map(BindingCache::state),
             log_cache_gateway: self.log_cache_gateway.as_ref().map(RestServer::state),
             log_cache_auth_proxy: self.log_cache_auth_proxy.as_ref().map(RestServer::state),
+            log_cache_syslog: self.log_cache_syslog.as_ref().map(|it| it.counters.clone()),
             bindings: self.source.as_ref().map(Source::state),
             ..ServerState::default()
         }
@@ -146,6 +154,8 @@ impl Frontends {
         };
         workers.splice(place..place, websocket);
         workers.extend(grpc);
+        let log_cache_syslog = self.log_cache_syslog.as_ref();
+        workers.extend(log_cache_syslog.map(|it| it.worker.clone()));
         workers
     }
 
@@ -172,6 +182,9 @@ impl Frontends {
         if let Some(cache) = &self.binding_cache {
             cache.watch(reloader);
         }
+        if let Some(syslog) = &self.log_cache_syslog {
+            syslog.watch(reloader);
+        }
         for server in [&self.log_cache_gateway, &self.log_cache_auth_proxy] {
             server.iter().for_each(|it| it.watch(reloader));
         }
@@ -193,6 +206,8 @@ impl Frontends {
         let websocket = self.websocket.map_or(Ok(()), |it| it.join(left()));
         let syslog = self.syslog.map_or(Ok(()), |it| it.join(left()));
         let forward = self.forward.map_or(Ok(()), |it| it.join(left()));
+        // It gives the node what it has.
+        let log_cache_syslog = self.log_cache_syslog.map_or(Ok(()), |it| it.stop(left()));
         let log_cache = self.log_cache.map_or(Ok(()), Node::stop);
         let grpc = self.grpc.map_or(Ok(()), |it| it.join(left()));
         // Its streams have ended with gRPC's, if it reads ours.
@@ -205,7 +220,8 @@ impl Frontends {
         let rest = self.log_cache_gateway.map_or(Ok(()), |it| it.stop(left()));
         let first = websocket.and(syslog).and(forward);
         let first = first.and(log_cache).and(grpc).and(gateway);
-        first.and(cache).and(proxy).and(rest)
+        let rest = cache.and(proxy).and(rest);
+        first.and(log_cache_syslog).and(rest)
     }
 }
 

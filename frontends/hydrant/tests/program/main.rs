@@ -16,6 +16,7 @@ mod grpc;
 mod grpc_peer;
 mod ledger;
 mod log_cache;
+mod log_cache_client;
 mod many_clients;
 mod process;
 mod proxies;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -55,6 +55,8 @@ pub(crate) struct Server {
     pub(crate) gateway: SocketAddr,
     pub(crate) operator: SocketAddr,
     pub(crate) log_cache: SocketAddr,
+    pub(crate) log_cache_gateway: SocketAddr,
+    pub(crate) log_cache_syslog: SocketAddr,
 }
 
 impl Server {
@@ -97,6 +99,8 @@ impl Server {
             gateway: at("server-sent events", 0),
             operator: at("metrics and health", 0),
             log_cache: at("log cache over gRPC", 0),
+            log_cache_gateway: at("Log Cache over HTTP", 0),
+            log_cache_syslog: at("syslog for Log Cache", 0),
             start,
             child,
             stdout,
@@ -222,6 +226,12 @@ pub(crate) fn file(name: &str, text: &str) -> PathBuf {
     let path = path(name);
     fs::write(&path, text).unwrap();
     path
+}
+
+/// A port that nobody has at the moment, for who has to be told before it listens.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 /// Says that a test cannot run, past the capture of output.

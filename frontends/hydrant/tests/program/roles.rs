@@ -5,6 +5,7 @@ mod agents;
 mod binding_cache;
 mod log_cache;
 mod log_cache_node;
+mod log_cache_syslog;
 mod syslog_agent;
 mod traffic_controller;
 

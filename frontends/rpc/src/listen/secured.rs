@@ -1,6 +1,5 @@
-//! A connection as it is under HTTP/2: plain, or in TLS.
+//! A connection as it is under HTTP/2, or under syslog: plain, or in TLS.
 
-use crate::tls::ServerTls;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,23 +7,27 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A connection whose other end has proved what it had to.
 #[derive(Debug)]
-pub(super) enum Secured {
+pub enum Secured {
+    /// Nothing.
     Plain(TcpStream),
+    /// What TLS asks of it.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// After the handshake, if there is one; `None` if it fails.
-pub(super) async fn secured(stream: TcpStream, tls: Option<ServerTls>) -> Option<Secured> {
+pub async fn secured(stream: TcpStream, tls: Option<TlsAcceptor>) -> Option<Secured> {
     let Some(tls) = tls else {
         return Some(Secured::Plain(stream));
     };
-    let handshake = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await;
+    let handshake = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
     Some(Secured::Tls(Box::new(handshake.ok()?.ok()?)))
 }
 

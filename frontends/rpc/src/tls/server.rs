@@ -55,6 +55,14 @@ impl ServerTls {
         TlsAcceptor::from(self.0.newest())
     }
 
+    /// As [`acceptor`](Self::acceptor), but offers these protocols: none is agreed on if there are none,
+    /// whatever the client offers.
+    pub fn acceptor_of(&self, protocols: Vec<Vec<u8>>) -> TlsAcceptor {
+        let mut config = ServerConfig::clone(&self.0.newest());
+        config.alpn_protocols = protocols;
+        TlsAcceptor::from(Arc::new(config))
+    }
+
     pub(super) fn reload(&self) -> Arc<dyn Reload> {
         Arc::<Loaded<ServerConfig>>::clone(&self.0)
     }

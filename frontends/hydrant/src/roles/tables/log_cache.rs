@@ -99,7 +99,7 @@ impl AuthProxySettings {
 impl LogCacheMetrics {
     /// Plain HTTP for everybody, or mutual TLS on loopback; ours is where upstream's profiler would
     /// be, or somewhere.
-    fn operator(&self, names: ScrapeNames) -> OperatorConfig {
+    pub(super) fn operator(&self, names: ScrapeNames) -> OperatorConfig {
         let tls = is_set(&self.files.ca).then(|| self.files.tls());
         let host = match tls {
             Some(_) => Ipv4Addr::LOCALHOST,
@@ -117,11 +117,11 @@ impl LogCacheMetrics {
     }
 }
 
-fn is_set(path: &Path) -> bool {
+pub(super) fn is_set(path: &Path) -> bool {
     !path.as_os_str().is_empty()
 }
 
-fn set(path: &Path) -> Option<PathBuf> {
+pub(super) fn set(path: &Path) -> Option<PathBuf> {
     is_set(path).then(|| path.to_owned())
 }
 

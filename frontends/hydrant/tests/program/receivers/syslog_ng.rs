@@ -1,10 +1,9 @@
 //! syslog-ng.
 
 use super::{Certificates, Receiver, nothing_without_a_certificate, plain, under_tls};
-use crate::process::{file, path, skip, wait_until};
+use crate::process::{file, free_port, path, skip, wait_until};
 use hydrant_rpc::tls::TlsFiles;
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -94,11 +93,6 @@ fn tls(files: &TlsFiles) -> String {
         "transport(\"tls\") tls(peer-verify(required-trusted) \
          ca-file({ca_file:?}) cert-file({cert_file:?}) key-file({key_file:?}))"
     )
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 #[test]
