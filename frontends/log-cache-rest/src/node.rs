@@ -114,7 +114,7 @@ impl Node {
     fn failure(&self, status: &Status) -> Failure {
         if let Some((found, most)) = too_large(status) {
             let message = format!("grpc: received message larger than max ({found} vs. {most})");
-            return Failure::new(Code::ResourceExhausted, message);
+            return Failure::new(Code::ResourceExhausted, message).after_headers();
         }
         match status.source() {
             Some(ours) if status.code() == Code::Unavailable || is_io(ours) => {

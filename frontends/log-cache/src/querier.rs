@@ -21,8 +21,9 @@ pub(crate) fn instant(
     now: i64,
 ) -> Result<prom_ql::InstantQueryResult, Refused> {
     use prom_ql::instant_query_result::Result as Answer;
-    let query = Query::parse(&request.query)?;
-    let evaluation = query.instant(instant_time(&request.time, now)?)?;
+    // Upstream looks at the parameters first; what is wrong with the first is told.
+    let time = instant_time(&request.time, now)?;
+    let evaluation = Query::parse(&request.query)?.instant(time)?;
     let answer = match evaluate(partitions, evaluation)? {
         Value::Scalar((time_ms, value)) => Answer::Scalar(prom_ql::Scalar {
             time: seconds(time_ms),
@@ -49,8 +50,8 @@ pub(crate) fn ranged(
     request: &prom_ql::RangeQueryRequest,
 ) -> Result<prom_ql::RangeQueryResult, Refused> {
     use prom_ql::range_query_result::Result as Answer;
-    let query = Query::parse(&request.query)?;
     let (start, end, step) = range(&request.start, &request.end, &request.step)?;
+    let query = Query::parse(&request.query)?;
     let series = match evaluate(partitions, query.range(start, end, step)?)? {
         Value::Matrix(series) => series,
         Value::Scalar(_) | Value::Vector(_) => Vec::new(),

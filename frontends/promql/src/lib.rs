@@ -46,6 +46,8 @@ mod labels;
 
 mod text;
 
+pub mod regexp;
+
 mod duration;
 
 mod params;
@@ -87,7 +89,7 @@ pub use params::{ParamError, RangeMs, instant_time, parse_step, parse_time, rang
 pub use plan::{Evaluation, Selection};
 pub use query::Query;
 pub use scan::ParseError;
-pub use text::format_value;
+pub use text::{format_value, quote, quote_char};
 pub use value::Value;
 
 #[cfg(test)]

@@ -262,6 +262,8 @@ fn an_answer_beyond_50_mib_is_429() {
     let answer = get(address, "/api/v1/read/a");
     let expected = "{\"code\":8,\"message\":\"grpc: received message larger than max (52428801 vs. 52428800)\",\"details\":[]}\n";
     assert_eq!((answer.status, answer.body.as_str()), (429, expected));
+    // As upstream, whose node had begun to answer.
+    assert!(answer.has("grpc-metadata-content-type: application/grpc"));
 }
 
 #[test]
