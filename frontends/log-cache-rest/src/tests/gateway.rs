@@ -289,6 +289,8 @@ fn the_client_says_how_long_it_waits() {
     let answer = ask(address, "GET", "/api/v1/read/a", "Grpc-Timeout: 20m\r\n");
     let expected = "{\"code\":4,\"message\":\"context deadline exceeded\",\"details\":[]}\n";
     assert_eq!((answer.status, answer.body.as_str()), (504, expected));
+    let answer = ask(address, "GET", "/api/v1/read/a", "Grpc-Timeout: -1S\r\n");
+    assert_eq!((answer.status, answer.body.as_str()), (504, expected));
     let answer = ask(address, "GET", "/api/v1/read/a", "Grpc-Timeout: soon\r\n");
     let expected = "{\"code\":3,\"message\":\"invalid grpc-timeout: soon\",\"details\":[]}\n";
     assert_eq!((answer.status, answer.body.as_str()), (400, expected));
