@@ -29,8 +29,8 @@
 //!   what is left of them.
 //! * Errors are those of the grammar of 2.42, and so are the places that they name; where upstream
 //!   names a place, there may be none. Of regular expressions they are told in the words of Go.
-//! * `-2 ^ 2` is -4, as in Prometheus since 2.22; upstream's is 4. The last digit of rates is that of
-//!   2.42, and that of logarithms the machine's.
+//! * `-2 ^ 2` is -4, as in Prometheus since 2.22; upstream's is 4. The last digit of logarithms
+//!   and powers is the machine's.
 //! * A range query or subquery has at most [`STEPS_MAX`](limits::STEPS_MAX) steps.
 //! * There are also `@`, negative offsets, `1h30m`, `group`, `atan2`, trigonometry, `clamp`, `sgn`,
 //!   `pi`, `last_over_time`, `present_over_time`, `absent_over_time`, `day_of_year`, and quoted
