@@ -77,6 +77,19 @@ fn operator(rest: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::problem;
+    use proptest::prelude::*;
+    use regex::{Error, Regex};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        /// There is one exactly where the expression cannot be used.
+        #[test]
+        fn what_cannot_be_used_has_a_problem(expression in r"[\[\](){}?*+|\\^$.,:<>=!a-eixPpQE0-3é-]{0,12}") {
+            let is_wrong = matches!(Regex::new(&expression), Err(Error::Syntax(_)));
+            prop_assert_eq!(problem(&expression).is_some(), is_wrong);
+        }
+    }
 
     /// Recorded from upstream.
     #[test]
