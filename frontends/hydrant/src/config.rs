@@ -171,6 +171,11 @@ impl Config {
                 self.forward.ahead_bytes(),
             );
         }
+        self.plan_log_cache(&mut plan);
+        Ok(plan.fits(self.engine.memory_max)?)
+    }
+
+    fn plan_log_cache(&self, plan: &mut MemoryPlan) {
         if let Some(log_cache) = &self.log_cache {
             plan.add(
                 "log_cache.memory",
@@ -197,7 +202,6 @@ impl Config {
                 syslog.connections_bytes(),
             );
         }
-        Ok(plan.fits(self.engine.memory_max)?)
     }
 
     /// Each table by itself, and the cores.

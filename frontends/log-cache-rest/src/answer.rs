@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
 /// The body of any answer.
@@ -23,6 +23,13 @@ pub(crate) fn empty(status: StatusCode) -> Answer {
 /// JSON.
 pub(crate) fn json(status: StatusCode, body: String) -> Answer {
     typed(status, "application/json", body)
+}
+
+/// What the node's answer has for headers, as grpc-gateway shows them.
+pub(crate) fn add_grpc_headers(answer: &mut Answer) {
+    let name = HeaderName::from_static("grpc-metadata-content-type");
+    let grpc = HeaderValue::from_static("application/grpc");
+    answer.headers_mut().insert(name, grpc);
 }
 
 /// Text, which upstream's JSON is called at times.

@@ -1,6 +1,6 @@
 //! Why a request has no result: a code of gRPC and a message, which HTTP has a status for.
 
-use crate::answer::{Answer, json};
+use crate::answer::{Answer, add_grpc_headers, json};
 use crate::json;
 use hyper::StatusCode;
 use tonic::Code;
@@ -10,6 +10,14 @@ use tonic::Code;
 pub(crate) struct Failure {
     pub(crate) code: Code,
     pub(crate) message: String,
+    /// Whether the node had begun an answer, which grpc-gateway says in a header.
+    is_after_headers: bool,
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self::invalid(message)
+    }
 }
 
 /// In which form it is told.
@@ -24,12 +32,29 @@ pub(crate) enum Form {
 impl Failure {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { code, message }
+        let is_after_headers = false;
+        Self {
+            code,
+            message,
+            is_after_headers,
+        }
+    }
+
+    /// The node had begun its answer.
+    pub(crate) fn after_headers(mut self) -> Self {
+        self.is_after_headers = true;
+        self
     }
 
     /// The request makes no sense.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Code::InvalidArgument, message)
+    }
+
+    /// A text that protobuf cannot have.
+    pub(crate) fn not_utf8() -> Self {
+        let message = "grpc: error while marshaling: string field contains invalid UTF-8";
+        Self::new(Code::Internal, message)
     }
 
     /// The whole answer.
@@ -38,7 +63,11 @@ impl Failure {
             Form::Grpc => json::status(self.code.into(), &self.message),
             Form::Prometheus => json::error("internal", &self.message),
         };
-        json(self.status(), body)
+        let mut answer = json(self.status(), body);
+        if self.is_after_headers {
+            add_grpc_headers(&mut answer);
+        }
+        answer
     }
 
     /// As grpc-gateway has it.

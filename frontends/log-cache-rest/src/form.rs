@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::limits::{FORM_BYTES_MAX, FORM_TIMEOUT};
 use form_urlencoded::Serializer;
 use http_body_util::{BodyExt, Limited};
+use hydrant_promql::quote;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
@@ -16,7 +17,11 @@ pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Names and values, in the order in which they came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Form(Vec<(String, String)>);
+pub(crate) struct Form {
+    pairs: Vec<(String, String)>,
+    /// Names of values that were not UTF-8; what was wrong in them is replaced.
+    not_utf8: Vec<String>,
+}
 
 impl Form {
     /// Reads a query.
@@ -24,15 +29,43 @@ impl Form {
     /// # Errors
     /// The first thing wrong with it, in Go's words.
     pub(crate) fn parse(query: &str) -> Result<Self, String> {
-        let pairs = query.split('&').filter(|pair| !pair.is_empty());
-        let pair = |pair: &str| {
-            if pair.contains(';') {
-                return Err("invalid semicolon separator in query".to_owned());
+        let (form, problem) = Self::parse_all(query);
+        problem.map_or(Ok(form), Err)
+    }
+
+    /// Reads what can be read of a query.
+    pub(crate) fn parse_some(query: &str) -> Self {
+        Self::parse_all(query).0
+    }
+
+    /// What can be read, and the first thing that cannot.
+    fn parse_all(query: &str) -> (Self, Option<String>) {
+        let (mut form, mut problem) = (Self::default(), None);
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            if let Err(wrong) = form.push(pair) {
+                problem.get_or_insert(wrong);
             }
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Ok((unescape(name)?, unescape(value)?))
-        };
-        pairs.map(pair).collect::<Result<_, _>>().map(Self)
+        }
+        (form, problem)
+    }
+
+    fn push(&mut self, pair: &str) -> Result<(), String> {
+        if pair.contains(';') {
+            return Err("invalid semicolon separator in query".to_owned());
+        }
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = String::from_utf8_lossy(&unescape(name)?).into_owned();
+        let value = String::from_utf8(unescape(value)?).unwrap_or_else(|error| {
+            self.not_utf8.push(name.clone());
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        });
+        self.pairs.push((name, value));
+        Ok(())
+    }
+
+    /// Whether all values of this name were UTF-8.
+    pub(crate) fn is_utf8(&self, name: &str) -> bool {
+        self.not_utf8.iter().all(|other| other != name)
     }
 
     /// The form in a request's body, then its query.
@@ -42,7 +75,9 @@ impl Form {
         let body = body.map_err(|error| format!("http: POST too large: {error}"))?;
         let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
         let mut form = Self::parse(&body)?;
-        form.0.extend(Self::of_query(parts)?.0);
+        let query = Self::of_query(parts)?;
+        form.pairs.extend(query.pairs);
+        form.not_utf8.extend(query.not_utf8);
         Ok(form)
     }
 
@@ -55,7 +90,7 @@ impl Form {
     pub(crate) fn grouped(&self) -> Vec<(&str, Vec<&str>)> {
         let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
         let mut places = BTreeMap::new();
-        for (name, value) in &self.0 {
+        for (name, value) in &self.pairs {
             let place = *places.entry(name).or_insert_with(|| {
                 groups.push((name, Vec::new()));
                 groups.len() - 1
@@ -67,20 +102,20 @@ impl Form {
 
     /// The first value; empty if there is none.
     pub(crate) fn first(&self, name: &str) -> &str {
-        let mut pairs = self.0.iter();
+        let mut pairs = self.pairs.iter();
         let first = pairs.find(|(known, _)| known == name);
         first.map_or("", |(_, value)| value)
     }
 
     /// Replaces all values of a name by one.
     pub(crate) fn set(&mut self, name: &str, value: String) {
-        self.0.retain(|(known, _)| known != name);
-        self.0.push((name.to_owned(), value));
+        self.pairs.retain(|(known, _)| known != name);
+        self.pairs.push((name.to_owned(), value));
     }
 
     /// As Go encodes it: names in the order of their bytes, values of one in their own.
     pub(crate) fn encoded(&self) -> String {
-        let mut pairs: Vec<_> = self.0.iter().collect();
+        let mut pairs: Vec<_> = self.pairs.iter().collect();
         pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
         Serializer::new(String::new()).extend_pairs(pairs).finish()
     }
@@ -105,7 +140,7 @@ pub(crate) async fn read(request: Request<Incoming>) -> Result<(Parts, Form), Fa
     }
 }
 
-fn unescape(text: &str) -> Result<String, String> {
+fn unescape(text: &str) -> Result<Vec<u8>, String> {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -122,7 +157,7 @@ fn unescape(text: &str) -> Result<String, String> {
                     .flatten()
                 else {
                     let wrong = String::from_utf8_lossy(&bytes[at - 1..end]).into_owned();
-                    return Err(format!("invalid URL escape {wrong:?}"));
+                    return Err(format!("invalid URL escape {}", quote(&wrong)));
                 };
                 out.push(byte);
                 at += 2;
@@ -130,7 +165,7 @@ fn unescape(text: &str) -> Result<String, String> {
             byte => out.push(*byte),
         }
     }
-    Ok(String::from_utf8_lossy(&out).into_owned())
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -138,7 +173,7 @@ mod tests {
     use super::*;
 
     fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
-        Form::parse(query).map(|form| form.0)
+        Form::parse(query).map(|form| form.pairs)
     }
 
     #[test]
@@ -160,6 +195,14 @@ mod tests {
         ] {
             assert_eq!(pairs(query), Err(problem.to_owned()), "{query}");
         }
+    }
+
+    #[test]
+    fn what_can_be_read_is_read() {
+        let form = Form::parse_some("a=%zz&b=1;c=2&d=%ff&e=5");
+        assert_eq!((form.first("a"), form.first("b")), ("", ""));
+        assert_eq!((form.first("d"), form.first("e")), ("\u{fffd}", "5"));
+        assert!(!form.is_utf8("d") && form.is_utf8("e"));
     }
 
     #[test]

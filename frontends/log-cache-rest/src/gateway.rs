@@ -16,7 +16,6 @@ use crate::{answer, deadline, json, parameters};
 use hydrant_http::{HttpsFiles, stopping};
 use hydrant_rpc::tls::ClientTls;
 use hyper::body::Incoming;
-use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use std::net::SocketAddr;
@@ -112,9 +111,8 @@ impl Gateway {
         let node = &self.node;
         match resource {
             Resource::Read(source_id) => {
-                let Ok(source_id) = String::from_utf8(source_id) else {
-                    return Err(not_utf8());
-                };
+                let source_id =
+                    String::from_utf8(source_id).map_err(|_bytes| Failure::not_utf8())?;
                 let request = parameters::read(source_id, &form)?;
                 Ok(json::read(&node.read(&request, within).await?))
             }
@@ -158,20 +156,13 @@ fn wants(headers: &HeaderMap) -> Method {
     })
 }
 
-fn not_utf8() -> Failure {
-    let message = "grpc: error while marshaling: string field contains invalid UTF-8";
-    Failure::new(Code::Internal, message)
-}
-
 fn no_time() -> Failure {
     Failure::new(Code::Internal, "the node's result has a time that is none")
 }
 
 fn success(json: String) -> Answer {
     let mut answer = answer::json(StatusCode::OK, json);
-    let name = HeaderName::from_static("grpc-metadata-content-type");
-    let grpc = HeaderValue::from_static("application/grpc");
-    answer.headers_mut().insert(name, grpc);
+    answer::add_grpc_headers(&mut answer);
     answer
 }
 

@@ -14,11 +14,18 @@
 //! * Forms have at most 1 MiB and 10 s, upstream's 10 MB. Calls of the node under way are bounded; the
 //!   next wait.
 //! * A clean path to which a client is sent keeps its escapes as they are.
-//! * Raw quotes and angle brackets in a query are answered 400: they must be escaped.
-//! * `TE: trailers` changes nothing; request headers `Grpc-Metadata-*` do not reach the node.
+//! * Raw quotes and angle brackets in a query are answered 400: they must be escaped. What is no HTTP
+//!   is 400 without a body. What stands behind a raw `#` is passed over.
+//! * `TE: trailers` changes nothing; request headers `Grpc-Metadata-*` and `Authorization` do not reach
+//!   the node, so that a tab in the latter is no error.
+//! * A `Grpc-Timeout` beyond 292 years is one; upstream's overflows and is over at once.
+//! * Of a field's two values under its two names upstream takes any, we the one whose name comes last.
 //! * HTTPS is in the profile of all components here, the gateway's too.
 //! * A gateway's address without a scheme is one of plain HTTP; upstream's proxy finds none there.
 //! * The security event log does not show tokens of queries, and nobody waits for it.
+//!
+//! Whether all else is as upstream's is known from what both answered to the same 1,200 requests and more, to
+//! the node, the gateway and the proxy (`frontends/hydrant/tests/program/roles/log_cache/recorded/`).
 //!
 //! A module uses only those above it in this list.
 

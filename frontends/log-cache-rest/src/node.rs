@@ -93,6 +93,8 @@ impl Node {
             call.await
         };
         let answered = match within.0 {
+            // A timer is not as exact as the node may be fast.
+            Some(time) if time.is_zero() => Err(late()),
             Some(time) => timeout(time, call).await.unwrap_or_else(|_| Err(late())),
             None => call.await,
         };
@@ -114,7 +116,7 @@ impl Node {
     fn failure(&self, status: &Status) -> Failure {
         if let Some((found, most)) = too_large(status) {
             let message = format!("grpc: received message larger than max ({found} vs. {most})");
-            return Failure::new(Code::ResourceExhausted, message);
+            return Failure::new(Code::ResourceExhausted, message).after_headers();
         }
         match status.source() {
             Some(ours) if status.code() == Code::Unavailable || is_io(ours) => {

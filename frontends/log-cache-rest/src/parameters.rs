@@ -3,6 +3,7 @@
 
 use crate::failure::Failure;
 use crate::form::Form;
+use hydrant_promql::quote;
 use hydrant_proto::logcache::prom_ql::{InstantQueryRequest, RangeQueryRequest};
 use hydrant_proto::logcache::{EnvelopeType, MetaRequest, ReadRequest};
 use std::num::IntErrorKind;
@@ -29,7 +30,7 @@ pub(crate) fn read(source_id: String, form: &Form) -> Result<ReadRequest, Failur
             "limit" => *limit = values.int64()?,
             "descending" => *descending = values.bool()?,
             "name_filter" => *name_filter = values.text()?,
-            _ => *envelope_types = values.types()?,
+            _ => envelope_types.extend(values.types()?),
         }
         Ok(())
     })?;
@@ -95,13 +96,13 @@ fn same<const N: usize>(names: [&'static str; N]) -> [Names; N] {
 fn each(
     form: &Form,
     fields: &[Names],
-    mut set: impl FnMut(&'static str, &Values<'_>) -> Result<(), String>,
+    mut set: impl FnMut(&'static str, &Values<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    for (key, mut values) in form.grouped() {
+    for (full, mut values) in form.grouped() {
         // As a map has it: name[key]=value.
-        let (key, in_brackets) = match key.strip_suffix(']').and_then(|it| it.rsplit_once('[')) {
+        let (key, in_brackets) = match full.strip_suffix(']').and_then(|it| it.rsplit_once('[')) {
             Some((key, inner)) => (key, Some(inner)),
-            None => (key, None),
+            None => (full, None),
         };
         values.splice(0..0, in_brackets);
         let (name, below) = match key.split_once('.') {
@@ -113,10 +114,16 @@ fn each(
             .find(|(proto, json)| name == *proto || name == *json);
         let Some((field, _)) = known else { continue };
         if below.is_some() {
-            let problem = format!("invalid path: {} is not a message", quoted(name));
+            let problem = format!("invalid path: {} is not a message", quote(name));
             return Err(Failure::invalid(problem));
         }
-        set(field, &Values { field, values }).map_err(Failure::invalid)?;
+        let is_utf8 = form.is_utf8(full);
+        let values = Values {
+            field,
+            values,
+            is_utf8,
+        };
+        set(field, &values)?;
     }
     Ok(())
 }
@@ -125,6 +132,7 @@ fn each(
 struct Values<'v> {
     field: &'static str,
     values: Vec<&'v str>,
+    is_utf8: bool,
 }
 
 impl Values<'_> {
@@ -139,8 +147,10 @@ impl Values<'_> {
         }
     }
 
-    fn text(&self) -> Result<String, String> {
-        self.single().map(str::to_owned)
+    fn text(&self) -> Result<String, Failure> {
+        let text = self.single()?;
+        let is_utf8 = self.is_utf8.then(|| text.to_owned());
+        is_utf8.ok_or_else(Failure::not_utf8)
     }
 
     fn int64(&self) -> Result<i64, String> {
@@ -161,7 +171,7 @@ impl Values<'_> {
     }
 
     fn problem(&self, function: &str, text: &str, what: &str) -> String {
-        let text = quoted(text);
+        let text = quote(text);
         format!(
             "parsing field \"{}\": strconv.{function}: parsing {text}: {what}",
             self.field
@@ -176,7 +186,7 @@ impl Values<'_> {
             let numbered = || number().and_then(|it| EnvelopeType::try_from(it).ok());
             let known = named.or_else(numbered).map(i32::from);
             known.ok_or_else(|| {
-                let text = quoted(text);
+                let text = quote(text);
                 format!(
                     "parsing list \"{}\": {text} is not a valid value",
                     self.field
@@ -185,11 +195,6 @@ impl Values<'_> {
         };
         self.values.iter().map(one).collect()
     }
-}
-
-/// As Go quotes what is ASCII.
-fn quoted(text: &str) -> String {
-    format!("{text:?}")
 }
 
 #[cfg(test)]

@@ -22,8 +22,7 @@ use hydrant_rpc::listen::{Permits, accept, incoming, listen};
 use hydrant_rpc::server::Unfinished;
 use hydrant_rpc::tls::{ClientTls, ServerTls, TlsError};
 use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::net::{SocketAddr, TcpListener as TcpStdListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -126,12 +125,7 @@ pub fn start(
     let files = config.tls.iter().filter(|_| config.nodes.len() > 1);
     let peers_tls = files.map(|files| ClientTls::load(files, NODE_NAME)).next();
     let peers_tls = peers_tls.transpose()?;
-    let address = config.address;
-    let refused = |error| StartError::Listen { address, error };
-    let (mut listeners, address) = listen(address, 1).map_err(refused)?;
-    let listener = listeners
-        .pop()
-        .ok_or_else(|| refused(io::ErrorKind::Other.into()))?;
+    let (listener, address) = listen_at(config.address)?;
     let runtime = runtime::Builder::new_current_thread()
         .max_blocking_threads(QUERY_THREADS_MAX)
         .enable_all()
@@ -148,9 +142,7 @@ pub fn start(
     let worker = Arc::new(FrontendState::new(LOG_CACHE, core));
     let partitions = Partitions::new(config.partitions, config.bounds());
     let counters = Arc::<NodeCounters>::default();
-    let disk = config.directory.as_deref();
-    let disk = disk.map(|path| restore(path, &partitions, &counters));
-    let disk = disk.transpose()?;
+    let keeper = restore(config, &partitions, &counters)?;
     let cluster = {
         let _within = runtime.enter();
         Cluster::of(config, peers_tls.as_ref(), &counters)
@@ -182,13 +174,9 @@ pub fn start(
     let thread = thread
         .spawn(move || serving.run(&runtime, core))
         .map_err(StartError::Thread)?;
-    let keeper = disk.map(|disk| {
-        let interval = Duration::from_secs(config.write_interval_s);
-        Keeper::start(disk, partitions.clone(), counters.clone(), interval)
-    });
     let given = MemoryTotal::Given(config.memory.as_u64());
     Ok(Node {
-        keeper: keeper.transpose().map_err(StartError::Thread)?,
+        keeper,
         address,
         partitions,
         counters,
@@ -202,18 +190,31 @@ pub fn start(
     })
 }
 
-/// Takes in what an earlier node has written there.
+fn listen_at(address: SocketAddr) -> Result<(TcpStdListener, SocketAddr), StartError> {
+    let refused = |error| StartError::Listen { address, error };
+    let (mut listeners, bound) = listen(address, 1).map_err(refused)?;
+    let listener = listeners.pop();
+    let listener = listener.ok_or_else(|| refused(io::ErrorKind::Other.into()))?;
+    Ok((listener, bound))
+}
+
+/// Takes in what an earlier node has written, and starts to write, if there is a directory for it.
 fn restore(
-    directory: &Path,
+    config: &LogCacheConfig,
     partitions: &Partitions,
-    counters: &NodeCounters,
-) -> Result<Disk, DiskError> {
+    counters: &Arc<NodeCounters>,
+) -> Result<Option<Keeper>, StartError> {
+    let Some(directory) = &config.directory else {
+        return Ok(None);
+    };
     let (disk, had) = Disk::open(directory)?;
     counters.add(NodeCounter::DiskCutOff, had.cut_off);
     counters.add(NodeCounter::DiskDamaged, had.restored.damaged());
     partitions.restore(had.restored);
     counters.add(NodeCounter::Restored, partitions.standing().taken);
-    Ok(disk)
+    let interval = Duration::from_secs(config.write_interval_s);
+    let keeper = Keeper::start(disk, partitions.clone(), counters.clone(), interval);
+    keeper.map(Some).map_err(StartError::Thread)
 }
 
 impl Node {

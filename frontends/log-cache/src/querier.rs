@@ -40,8 +40,9 @@ pub(crate) fn instant(
     now: i64,
 ) -> Result<prom_ql::InstantQueryResult, Refused> {
     use prom_ql::instant_query_result::Result as Answer;
-    let query = Query::parse(&request.query)?;
-    let evaluation = query.instant(instant_time(&request.time, now)?)?;
+    // Upstream looks at the parameters first; what is wrong with the first is told.
+    let time = instant_time(&request.time, now)?;
+    let evaluation = Query::parse(&request.query)?.instant(time)?;
     let answer = match evaluate(reach, evaluation)? {
         Value::Scalar((time_ms, value)) => Answer::Scalar(prom_ql::Scalar {
             time: seconds(time_ms),
@@ -68,8 +69,8 @@ pub(crate) fn ranged(
     request: &prom_ql::RangeQueryRequest,
 ) -> Result<prom_ql::RangeQueryResult, Refused> {
     use prom_ql::range_query_result::Result as Answer;
-    let query = Query::parse(&request.query)?;
     let (start, end, step) = range(&request.start, &request.end, &request.step)?;
+    let query = Query::parse(&request.query)?;
     let series = match evaluate(reach, query.range(start, end, step)?)? {
         Value::Matrix(series) => series,
         Value::Scalar(_) | Value::Vector(_) => Vec::new(),

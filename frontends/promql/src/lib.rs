@@ -12,8 +12,9 @@
 //!   apply. A selector without a metric's name, or with another matcher of it than `=`, is an
 //!   error.
 //! * Windows are closed at both ends at every step, as in Prometheus, or, by
-//!   [`of_cut_times`](Evaluation::of_cut_times), without the second that begins at the step: then
-//!   each step yields what an instant query does. Upstream loses samples with equal times from the
+//!   [`of_cut_times`](Evaluation::of_cut_times), without the second that begins at the step, or at
+//!   the step's offset: then each step yields what an instant query does. Upstream leaves that second
+//!   out at the end of a query alone, and loses samples with equal times from the
 //!   second step of a range query on (51, 42 and 32 samples where there are 50).
 //! * Of samples with equal times the last one that came is the newest. All of them count in
 //!   `*_over_time`, and for `rate`, `increase` and `delta` too; how far apart samples lie is judged
@@ -23,7 +24,13 @@
 //! * A subquery without a step has one of a minute, Prometheus' default; upstream divides by zero.
 //!   The same for steps that are zero or negative and ranges that end before they start: errors
 //!   here.
-//! * Times are rounded to milliseconds; upstream cuts `….35` to `….349`.
+//! * Times are rounded to milliseconds; upstream cuts `….35` to `….349`. Times that no 64-bit number of
+//!   nanoseconds can hold are errors, as is NaN, and numbers have no underscores; upstream goes on with
+//!   what is left of them.
+//! * Errors are those of the grammar of 2.42, and so are the places that they name; where upstream
+//!   names a place, there may be none. Of regular expressions they are told in the words of Go.
+//! * `-2 ^ 2` is -4, as in Prometheus since 2.22; upstream's is 4. The last digit of logarithms
+//!   and powers is the machine's.
 //! * A range query or subquery has at most [`STEPS_MAX`](limits::STEPS_MAX) steps.
 //! * There are also `@`, negative offsets, `1h30m`, `group`, `atan2`, trigonometry, `clamp`, `sgn`,
 //!   `pi`, `last_over_time`, `present_over_time`, `absent_over_time`, `day_of_year`, and quoted
@@ -45,6 +52,8 @@ pub mod limits;
 mod labels;
 
 mod text;
+
+pub mod regexp;
 
 mod duration;
 
@@ -87,7 +96,7 @@ pub use params::{ParamError, RangeMs, instant_time, parse_step, parse_time, rang
 pub use plan::{Evaluation, Selection};
 pub use query::Query;
 pub use scan::ParseError;
-pub use text::format_value;
+pub use text::{format_value, quote, quote_char};
 pub use value::Value;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Label matchers.
 
 use crate::limits::REGEX_BYTES_MAX;
+use crate::regexp;
 use regex::{Regex, RegexBuilder};
 
 /// The label by which data is found.
@@ -79,11 +80,15 @@ impl PartialEq for Matcher {
 
 /// A regular expression that has to match the whole value, as Prometheus anchors them.
 pub(crate) fn anchored(regex: &str) -> Result<Regex, String> {
-    let built = RegexBuilder::new(&format!("^(?:{regex})$"))
+    let regex = format!("^(?:{regex})$");
+    let built = RegexBuilder::new(&regex)
         .size_limit(REGEX_BYTES_MAX)
         .build();
     built.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => "regular expression is too large".to_owned(),
-        _ => format!("error parsing regexp: {regex:?}"),
+        other => {
+            let problem = regexp::problem(&regex).unwrap_or_else(|| other.to_string());
+            format!("error parsing regexp: {problem}")
+        }
     })
 }

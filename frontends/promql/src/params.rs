@@ -2,17 +2,21 @@
 
 use crate::duration;
 use crate::limits::{DURATION_MS_MAX, TIME_MS_MAX};
+use crate::text::quote;
 use thiserror::Error;
 
 /// A parameter that cannot be read; upstream's texts.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ParamError {
     /// Neither seconds nor RFC 3339.
-    #[error("cannot parse {0:?} to a valid Unix or RFC3339 timestamp")]
+    #[error("cannot parse {} to a valid Unix or RFC3339 timestamp", quote(.0))]
     Time(String),
     /// Neither seconds nor a duration.
-    #[error("cannot parse {0:?} to a valid step")]
+    #[error("cannot parse {} to a valid step", quote(.0))]
     Step(String),
+    /// A number of seconds that is too large.
+    #[error("cannot parse {} to a valid step. It overflows int64", quote(.0))]
+    LongStep(String),
     /// Which of a range's parameters it is.
     #[error("couldn't parse {name}: {source}")]
     Named {
@@ -43,11 +47,11 @@ pub fn range(start: &str, end: &str, step: &str) -> Result<RangeMs, ParamError> 
             source: Box::new(source),
         }
     };
-    Ok((
-        parse_time(start).map_err(named("start"))?,
-        parse_time(end).map_err(named("end"))?,
-        parse_step(step).map_err(named("step"))?,
-    ))
+    // In upstream's order: what is wrong with the first is told.
+    let step = parse_step(step).map_err(named("step"))?;
+    let start = parse_time(start).map_err(named("start"))?;
+    let end = parse_time(end).map_err(named("end"))?;
+    Ok((start, end, step))
 }
 
 /// A time in ms: seconds with a fraction, or RFC 3339.
@@ -59,7 +63,10 @@ pub fn parse_time(text: &str) -> Result<i64, ParamError> {
 /// A step in ms, which may be zero or less: seconds with a fraction, or a duration like `1h30m`.
 pub fn parse_step(text: &str) -> Result<i64, ParamError> {
     let step_ms = seconds(text, DURATION_MS_MAX).or_else(|| duration::parse(text));
-    step_ms.ok_or_else(|| ParamError::Step(text.to_owned()))
+    step_ms.ok_or_else(|| match text.parse::<f64>() {
+        Ok(seconds) if !seconds.is_nan() => ParamError::LongStep(text.to_owned()),
+        _ => ParamError::Step(text.to_owned()),
+    })
 }
 
 /// Rounded to ms, where upstream cuts off: there `…379.35` is `….349`.

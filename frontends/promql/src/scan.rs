@@ -5,6 +5,7 @@ mod literal;
 
 use crate::limits::{PARENTHESES_MAX, QUERY_BYTES_MAX, REGEXES_MAX, TOKENS_MAX};
 use crate::matcher::{SOURCE_ID, anchored};
+use crate::text::quote_char;
 use crate::{duration, text};
 use thiserror::Error;
 
@@ -127,7 +128,10 @@ impl Scan<'_> {
         let c = self.rest().chars().next().unwrap_or_default();
         let has_fraction = c == '.' && self.rest()[1..].starts_with(|c: char| c.is_ascii_digit());
         if self.is_in("[") && !c.is_ascii_digit() && !":]".contains(c) {
-            Err(format!("unexpected character inside brackets: {c:?}"))
+            Err(format!(
+                "unexpected character inside brackets: {}",
+                quote_char(c)
+            ))
         } else if c.is_ascii_digit() || has_fraction {
             self.number()
         } else if c == '_' || c.is_ascii_alphabetic() || (c == ':' && !self.is_in("[")) {
@@ -204,7 +208,7 @@ impl Scan<'_> {
         let known = |symbol: &&&str| self.rest().starts_with(**symbol);
         let Some(symbol) = SYMBOLS.iter().find(known) else {
             let c = self.rest().chars().next().unwrap_or_default();
-            return Err(format!("unexpected character: {c:?}"));
+            return Err(format!("unexpected character: {}", quote_char(c)));
         };
         self.at += symbol.len();
         self.follow(symbol)?;

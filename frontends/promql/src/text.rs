@@ -29,6 +29,51 @@ pub(crate) fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
 }
 
+/// A string as Go's `strconv.Quote` writes it, which is how upstream's errors show what was asked.
+pub fn quote(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\'' => out.push(c),
+            c => push_escaped(&mut out, c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A character as Go's `strconv.QuoteRune` writes it.
+pub fn quote_char(c: char) -> String {
+    let mut out = String::from("'");
+    match c {
+        '\'' => out.push_str("\\'"),
+        '"' => out.push(c),
+        c => push_escaped(&mut out, c),
+    }
+    out.push('\'');
+    out
+}
+
+fn push_escaped(out: &mut String, c: char) {
+    let code = u32::from(c);
+    match c {
+        '\\' => out.push_str("\\\\"),
+        '\u{7}' => out.push_str("\\a"),
+        '\u{8}' => out.push_str("\\b"),
+        '\u{b}' => out.push_str("\\v"),
+        '\u{c}' => out.push_str("\\f"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '\0'..' ' | '\u{7f}' => out.push_str(&format!("\\x{code:02x}")),
+        // What is shown at all is what Rust shows.
+        c if c.escape_debug().len() == 1 => out.push(c),
+        '\u{0}'..='\u{ffff}' => out.push_str(&format!("\\u{code:04x}")),
+        _ => out.push_str(&format!("\\U{code:08x}")),
+    }
+}
+
 /// Whether a query may have this as a label's name without quotes.
 pub(crate) fn is_label_name(name: &str) -> bool {
     let mut chars = name.chars();

@@ -75,6 +75,9 @@ fn fields_have_two_names_and_others_are_passed_over() {
     assert_eq!(one, other);
     let types = of("envelope_types=LOG&limit=%2B5&envelope_types=2&envelope_types=EVENT").unwrap();
     assert_eq!((types.envelope_types, types.limit), (vec![1, 2, 5], 5));
+    // A list takes what stands under both of its names.
+    let types = of("envelope_types=LOG&envelopeTypes=GAUGE").unwrap();
+    assert_eq!(types.envelope_types, [1, 3]);
     for (text, expected) in [
         ("1", true),
         ("T", true),
@@ -148,8 +151,14 @@ fn what_makes_no_sense_is_told_in_gos_words() {
             r#"too many values for field "limit": 1, 2"#,
         ),
         ("limit[1]=2", r#"too many values for field "limit": 1, 2"#),
+        (
+            "limit=%C3%BC%00%7F%22",
+            r#"parsing field "limit": strconv.ParseInt: parsing "ü\x00\x7f\"": invalid syntax"#,
+        ),
         ("limit.x=2", r#"invalid path: "limit" is not a message"#),
     ] {
         assert_eq!(of(query), Err(problem.to_owned()), "{query}");
     }
+    let form = Form::parse("name_filter=%ff").unwrap();
+    assert_eq!(read("a".to_owned(), &form), Err(Failure::not_utf8()));
 }

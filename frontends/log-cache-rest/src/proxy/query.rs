@@ -3,7 +3,7 @@
 
 use super::{Client, Proxy, authorization};
 use crate::answer::{Answer, empty, json};
-use crate::form::{self, Form, has_form};
+use crate::form::{Form, has_form};
 use crate::json::error;
 use crate::promql;
 use bytes::Bytes;
@@ -21,9 +21,15 @@ impl Proxy {
         if authorization(request.headers()).is_none() {
             return empty(StatusCode::NOT_FOUND);
         }
-        let (parts, mut form) = match form::read(request).await {
-            Ok(read) => read,
-            Err(failure) => return bad_data(&failure.message),
+        let (parts, body) = request.into_parts();
+        // Of an URL what can be read counts, as upstream.
+        let form = match has_form(&parts) {
+            true => Form::of_body(&parts, body).await,
+            false => Ok(Form::parse_some(parts.uri.query().unwrap_or_default())),
+        };
+        let mut form = match form {
+            Ok(form) => form,
+            Err(problem) => return bad_data(&problem),
         };
         let (query, source_ids) = match promql::parse(form.first("query")) {
             Ok((_, none)) if none.is_empty() => {

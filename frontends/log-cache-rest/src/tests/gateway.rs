@@ -262,6 +262,8 @@ fn an_answer_beyond_50_mib_is_429() {
     let answer = get(address, "/api/v1/read/a");
     let expected = "{\"code\":8,\"message\":\"grpc: received message larger than max (52428801 vs. 52428800)\",\"details\":[]}\n";
     assert_eq!((answer.status, answer.body.as_str()), (429, expected));
+    // As upstream, whose node had begun to answer.
+    assert!(answer.has("grpc-metadata-content-type: application/grpc"));
 }
 
 #[test]
@@ -286,6 +288,8 @@ fn the_client_says_how_long_it_waits() {
     let (_server, address) = gateway(node.address);
     let answer = ask(address, "GET", "/api/v1/read/a", "Grpc-Timeout: 20m\r\n");
     let expected = "{\"code\":4,\"message\":\"context deadline exceeded\",\"details\":[]}\n";
+    assert_eq!((answer.status, answer.body.as_str()), (504, expected));
+    let answer = ask(address, "GET", "/api/v1/read/a", "Grpc-Timeout: -1S\r\n");
     assert_eq!((answer.status, answer.body.as_str()), (504, expected));
     let answer = ask(address, "GET", "/api/v1/read/a", "Grpc-Timeout: soon\r\n");
     let expected = "{\"code\":3,\"message\":\"invalid grpc-timeout: soon\",\"details\":[]}\n";

@@ -166,6 +166,10 @@ fn queries_are_rewritten_for_who_may() {
     // The administrator's name of a source may be one.
     assert_eq!(rig.get(path, &rig.admin()).status, 200);
     assert_eq!(asked(&rig).0, "m{source_id=~\"app-1|one\"}");
+    // What cannot be read of an URL is passed over.
+    let odd = format!("{path}&a=%zz&b=1;c=2");
+    assert_eq!(rig.get(&odd, &rig.user()).status, 200);
+    assert_eq!(asked(&rig), expected);
     let form = "query=m%7Bsource_id%3D%22app-1%22%7D&time=2";
     let said = post(rig.address, "/api/v1/query", &rig.user(), form);
     assert_eq!(said.status, 200);

@@ -204,3 +204,28 @@ fn a_range_has_a_point_for_each_step() {
     let expected = [30, 20, 10, 0].map(|before| (format!("{}.000", NOW_S - before), 5.0));
     assert_eq!(points, expected);
 }
+
+#[test]
+fn parameters_are_judged_before_the_query() {
+    let partitions = partitions(&[]);
+    let [query, time] = ["sum(", "x"].map(str::to_owned);
+    let request = prom_ql::InstantQueryRequest { query, time };
+    let said = instant(reach(&partitions), &request, 0)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        said,
+        "cannot parse \"x\" to a valid Unix or RFC3339 timestamp"
+    );
+    let request = prom_ql::RangeQueryRequest {
+        query: "sum(".to_owned(),
+        ..Default::default()
+    };
+    let said = ranged(reach(&partitions), &request)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        said,
+        "couldn't parse step: cannot parse \"\" to a valid step"
+    );
+}

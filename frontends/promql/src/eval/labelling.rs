@@ -12,7 +12,7 @@ pub(super) fn replace(mut rows: Vec<Row>, args: &[Expr]) -> Evaluated<Vec<Row>> 
     let (to, replacement, from) = (text(args, 1)?, text(args, 2)?, text(args, 3)?);
     let regex = text(args, 4)?;
     let regex =
-        anchored(regex).map_err(|what| invalid("regular expression in label_replace()", &what))?;
+        anchored(regex).map_err(|_what| invalid("regular expression in label_replace()", regex))?;
     if !is_label_name(to) {
         return Err(invalid("destination label name in label_replace()", to));
     }

@@ -4,6 +4,7 @@ use crate::eval::aggregate::Groups;
 use crate::eval::{Evaluated, Evaluator};
 use crate::eval_error::EvalError;
 use crate::frame::{ABSENT, Row, is_absent};
+use crate::text::format_value;
 use std::cmp::Ordering;
 
 impl Evaluator<'_> {
@@ -81,6 +82,11 @@ fn compare(a: f64, b: f64, is_descending: bool) -> Ordering {
 fn count(k: f64) -> Evaluated<usize> {
     // The bounds of 64 bits, which a float cannot have more exactly.
     if k.is_nan() || !(-9.3e18..9.2e18).contains(&k) {
+        // With an exponent, as Go writes numbers of this size.
+        let k = match k.is_finite() {
+            true => format!("{k:e}").replace('e', "e+"),
+            false => format_value(k),
+        };
         return Err(EvalError::Argument(format!(
             "Scalar value {k} overflows int64"
         )));

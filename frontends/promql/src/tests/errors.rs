@@ -68,7 +68,7 @@ fn errors_have_a_place() {
         ),
         (
             "m{a=~'('}",
-            "parse error at char 6: error parsing regexp: \"(\"",
+            "parse error at char 6: error parsing regexp: missing closing ): `^(?:()$`",
         ),
     ] {
         assert_eq!(error(query), text, "{query}");

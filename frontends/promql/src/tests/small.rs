@@ -1,7 +1,7 @@
 use crate::labels::sanitize;
 use crate::params::{ParamError, instant_time, parse_step, parse_time, range};
 use crate::tests::labels;
-use crate::text::format_value;
+use crate::text::{format_value, quote, quote_char};
 use crate::{duration, text};
 
 #[test]
@@ -149,4 +149,32 @@ fn label_names_need_quotes_if_they_are_unusual() {
     assert!(text::is_label_name("status_code") && text::is_label_name("_9"));
     assert!(!text::is_label_name("status-code") && !text::is_label_name("9"));
     assert!(!text::is_label_name("") && !text::is_label_name("ä"));
+}
+
+#[test]
+fn of_wrong_parameters_the_first_in_upstreams_order_is_told() {
+    let error = |start, end, step| range(start, end, step).unwrap_err().to_string();
+    assert_eq!(
+        error("x", "y", "z"),
+        "couldn't parse step: cannot parse \"z\" to a valid step"
+    );
+    assert!(error("x", "y", "1").starts_with("couldn't parse start: "));
+    assert!(error("1", "y", "1").starts_with("couldn't parse end: "));
+    assert_eq!(
+        error("1", "2", "1e30"),
+        "couldn't parse step: cannot parse \"1e30\" to a valid step. It overflows int64"
+    );
+}
+
+#[test]
+fn what_was_asked_is_quoted_as_go_does() {
+    assert_eq!(
+        quote("ü\0\u{7f}\t\"\\'\u{2028}\u{e000}\u{10ffff}"),
+        r#""ü\x00\x7f\t\"\\'\u2028\ue000\U0010ffff""#
+    );
+    assert_eq!(quote_char('\u{7}'), r"'\a'");
+    assert_eq!(
+        (quote_char('"').as_str(), quote_char('\'').as_str()),
+        ("'\"'", r"'\''")
+    );
 }

@@ -1,5 +1,7 @@
 //! Log Cache's gateway and the proxy in front of it, between a node, a UAA and a Cloud Controller.
 
+mod recorded;
+
 use super::{Running, certificate, failed, piped};
 use crate::certificates::Authority;
 use crate::process::{HYDRANT, file, wait_until};

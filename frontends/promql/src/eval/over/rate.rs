@@ -33,12 +33,13 @@ pub(super) fn rates(slide: &Slide<'_>, rate: Rate, guard: &mut Guard<'_>) -> Eva
         let reset = &resets[between(&resets, span.from, span.to)];
         guard.work(reset.len())?;
         let lost = reset.iter().map(|index| slide.samples[index - 1].1);
-        let growth = lost.fold(last.1 - first.1, |growth, before| growth + before);
+        // In upstream's order, to the last digit.
+        let growth = last.1 - first.1 + lost.sum::<f64>();
         let look = slide.looks[step];
         let factor = extrapolation(*first, last.0, growth, gaps, look, rate.is_counter);
         let range_s = seconds(look.end_ms - look.start_ms);
         let divisor = if rate.per_second { range_s } else { 1.0 };
-        Ok(Some(growth * (factor / divisor)))
+        Ok(Some(growth * factor / divisor))
     })
 }
 
