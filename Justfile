@@ -29,6 +29,14 @@ peers:
 away seconds="600":
     HYDRANT_AWAY_S={{seconds}} cargo test -p hydrant --test program a_drain_is_away -- --nocapture
 
+# A gibibyte of Log Cache, 20 million envelopes, one source of 5,000 a flood: memory, fill, what quiet sources lose.
+flood:
+    cargo run --release -p hydrant-perf --example flood
+
+# A Log Cache of five million envelopes that is stopped and started again: how long, and whether all is there.
+restart:
+    cargo run --release -p hydrant-perf --example restart
+
 # The ring and its bell under every interleaving.
 loom:
     RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --release -p hydrant-engine --lib loom_

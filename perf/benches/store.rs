@@ -32,7 +32,14 @@ const READS: usize = 2000;
 #[expect(clippy::print_stdout, reason = "a table")]
 fn main() {
     println!("mix         arrived B  kept B  put ns  newest 100 us");
+    // `cargo bench --bench store -- apps` measures that mix alone.
+    let asked: Vec<_> = std::env::args().skip(1).collect();
+    let is_asked = |mix: &Mix| asked.iter().any(|name| name == mix.name());
+    let is_any_asked = Mix::ALL.iter().any(is_asked);
     for mix in Mix::ALL {
+        if is_any_asked && !is_asked(&mix) {
+            continue;
+        }
         let envelopes = envelopes(mix);
         let count = envelopes.len();
         let arrived: usize = envelopes.iter().map(|envelope| envelope.bytes.len()).sum();
