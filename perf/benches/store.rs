@@ -2,7 +2,7 @@
 
 use hydrant_engine::decode;
 use hydrant_engine::record::{Kind, KindSet, SourceRule, Version, source_hash};
-use hydrant_log_cache::store::{Bounds, Query, Store};
+use hydrant_log_cache::store::{Arrived, Bounds, Query, Store};
 use hydrant_perf::mixes::{Generator, Mix};
 use mimalloc::MiMalloc;
 use nix::time::{ClockId, clock_gettime};
@@ -17,7 +17,7 @@ const SOURCES: usize = 1000;
 const ENVELOPES: usize = 300_000;
 const MEMORY_BYTES: usize = 32 << 20;
 
-struct Arrived {
+struct Sample {
     source_hash: u64,
     source_id: String,
     kind: Kind,
@@ -28,6 +28,7 @@ struct Arrived {
 /// Rounds of putting all envelopes; the least is told, because others only add to it.
 const ROUNDS: usize = 5;
 const READS: usize = 2000;
+const BATCH: usize = 100;
 
 #[expect(clippy::print_stdout, reason = "a table")]
 fn main() {
@@ -72,13 +73,17 @@ fn cpu_time() -> Duration {
     now.map(Duration::from).unwrap_or_default()
 }
 
-fn put_all(store: &mut Store, envelopes: &[Arrived]) {
-    for envelope in envelopes {
-        put(store, envelope);
+/// In batches, as they come.
+fn put_all(store: &mut Store, envelopes: &[Sample]) {
+    let mut batch = Vec::with_capacity(BATCH);
+    for envelopes in envelopes.chunks(BATCH) {
+        batch.clear();
+        batch.extend(envelopes.iter().map(Sample::arrived));
+        store.put(&batch);
     }
 }
 
-fn read_some(store: &Store, envelopes: &[Arrived]) {
+fn read_some(store: &Store, envelopes: &[Sample]) {
     let mut batch = Vec::new();
     let newest = Query {
         start: 0,
@@ -102,19 +107,20 @@ const fn bounds() -> Bounds {
     }
 }
 
-fn put(store: &mut Store, envelope: &Arrived) {
-    let id = envelope.source_id.as_bytes();
-    let Arrived {
-        source_hash,
-        kind,
-        timestamp,
-        ..
-    } = *envelope;
-    store.put(source_hash, id, kind, timestamp, &envelope.bytes);
+impl Sample {
+    const fn arrived(&self) -> Arrived<'_> {
+        Arrived {
+            source_hash: self.source_hash,
+            source_id: self.source_id.as_bytes(),
+            kind: self.kind,
+            timestamp: self.timestamp,
+            bytes: self.bytes.as_slice(),
+        }
+    }
 }
 
 /// Memory of all of them.
-fn kept_bytes(envelopes: &[Arrived]) -> usize {
+fn kept_bytes(envelopes: &[Sample]) -> usize {
     let mut store = Store::new(Bounds {
         memory_bytes: usize::MAX,
         count_per_source: u64::MAX,
@@ -123,7 +129,7 @@ fn kept_bytes(envelopes: &[Arrived]) -> usize {
     store.memory_bytes()
 }
 
-fn envelopes(mix: Mix) -> Vec<Arrived> {
+fn envelopes(mix: Mix) -> Vec<Sample> {
     let mut generator = Generator::new(mix, 7, 1_700_000_000_000_000_000, 3_000_000);
     let arrived = |number: usize| {
         let bytes = generator.encode(number * 7919 % SOURCES);
@@ -131,7 +137,7 @@ fn envelopes(mix: Mix) -> Vec<Arrived> {
         let checked = checked.expect("a sample is an envelope");
         let (kind, timestamp) = (checked.kind, checked.timestamp);
         let source_id = hydrant_perf::samples::app_guid(number * 7919 % SOURCES);
-        Arrived {
+        Sample {
             source_hash: source_hash(source_id.as_bytes()),
             source_id,
             kind,

@@ -39,7 +39,7 @@ fn main() -> io::Result<ExitCode> {
             0 => 1 + number / QUIET_PERIOD % (SOURCES - 1),
             _ => 0,
         };
-        partitions.put(once(generator.encode(source)));
+        partitions.put(once(&generator.encode(source)));
         if number % 100_000 == 0 {
             let standing = partitions.standing();
             let is_full = standing.count < standing.taken;

@@ -39,7 +39,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut generator = Generator::new(Mix::Foundation, 7, BEGIN_NS, STEP_NS);
     for number in 0..ENVELOPES {
         let envelope = generator.encode(number * 7919 % SOURCES);
-        node.partitions.put(once(envelope));
+        node.partitions.put(once(&envelope));
     }
     let before = (node.partitions.standing().count, read_some(&node));
     let begin = Instant::now();

@@ -3,7 +3,7 @@
 
 use crate::limits::{PEER_SERIES_BYTES_MAX, READ_LIMIT_MAX};
 use crate::peer::Peer;
-use crate::store::{Bounds, Series, Store};
+use crate::store::{Arrived, Bounds, Series, Store};
 use bytes::Bytes;
 use hydrant_engine::decode;
 use hydrant_engine::record::{SourceRule, Version, source_hash};
@@ -118,8 +118,13 @@ impl Pages<'_> {
     fn keep_one(&mut self, element: &[u8]) -> Option<i64> {
         let envelope = decode::envelope(element, Version::V2, SourceRule::DeploymentJob).ok()?;
         let (kind, timestamp) = (envelope.kind, envelope.timestamp);
-        let id = self.source_id.as_bytes();
-        self.found.put(self.hash, id, kind, timestamp, element);
+        self.found.put(&[Arrived {
+            source_hash: self.hash,
+            source_id: self.source_id.as_bytes(),
+            kind,
+            timestamp,
+            bytes: element,
+        }]);
         Some(timestamp)
     }
 

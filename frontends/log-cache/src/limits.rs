@@ -28,6 +28,9 @@ pub const PLAIN_MESSAGE_BYTES_MAX: usize = 4 << 20;
 /// What is kept of messages that have not come whole: two of the largest.
 pub const UNFINISHED_BYTES: usize = 2 * TLS_MESSAGE_BYTES_MAX;
 
+/// Bytes of envelopes that come by lanes and are kept together: what a core's own cache holds.
+pub const LANE_BATCH_BYTES: usize = 256 * 1024;
+
 /// How often what is too old is looked for, in seconds.
 pub const EXPIRY_S: u64 = 5;
 

@@ -2,12 +2,15 @@
 //! time.
 
 use crate::cluster::Cluster;
-use crate::store::{Bounds, Extent, Found, Meta, Query, Restored, Series, Store};
+use crate::store::{Arrived, Bounds, Extent, Found, Meta, Query, Restored, Series, Store};
 use hydrant_engine::counters::Loss;
 use hydrant_engine::decode::{self, Envelope, Source};
 use hydrant_engine::record::{SourceRule, Version, source_hash};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Envelopes for which a part is locked at a time.
+const PUT_TOGETHER: usize = 128;
 
 /// Stores that together are one.
 #[derive(Clone, Debug)]
@@ -49,15 +52,18 @@ impl Partitions {
     }
 
     /// Keeps v2 envelopes, as they come.
-    pub fn put<E: AsRef<[u8]>>(&self, envelopes: impl Iterator<Item = E>) -> Taken {
+    pub fn put<'e, E: AsRef<[u8]> + ?Sized + 'e>(
+        &self,
+        envelopes: impl Iterator<Item = &'e E>,
+    ) -> Taken {
         self.put_where(envelopes, |_, _| true)
     }
 
     /// Keeps those v2 envelopes that are ours to keep; the others go to the nodes that keep them, if there
     /// are others.
-    pub(crate) fn share<E: AsRef<[u8]>>(
+    pub(crate) fn share<'e, E: AsRef<[u8]> + ?Sized + 'e>(
         &self,
-        envelopes: impl Iterator<Item = E>,
+        envelopes: impl Iterator<Item = &'e E>,
         cluster: Option<&Cluster>,
     ) -> Taken {
         match cluster {
@@ -66,35 +72,45 @@ impl Partitions {
         }
     }
 
-    fn put_where<E: AsRef<[u8]>>(
+    fn put_where<'e, E: AsRef<[u8]> + ?Sized + 'e>(
         &self,
-        envelopes: impl Iterator<Item = E>,
+        envelopes: impl Iterator<Item = &'e E>,
         mut keeps: impl FnMut(u64, &[u8]) -> bool,
     ) -> Taken {
         let mut taken = Taken::default();
-        // Envelopes of a batch mostly go to the same part, or there is but one.
-        let mut held: Option<(usize, MutexGuard<'_, Store>)> = None;
-        for bytes in envelopes {
-            let checked = decode::envelope(bytes.as_ref(), Version::V2, SourceRule::DeploymentJob);
-            match checked {
-                Ok(envelope) => {
-                    let hash = envelope.source.hash();
-                    if !keeps(hash, envelope.bytes) {
-                        taken.elsewhere += 1;
-                        continue;
-                    }
-                    let part = self.part(hash);
-                    if held.as_ref().is_none_or(|(held, _)| *held != part) {
-                        drop(held.take());
-                    }
-                    let (_, store) = held.get_or_insert_with(|| (part, self.lock(part)));
-                    keep(store, hash, &envelope);
-                    taken.count += 1;
+        // Of each part those that are to be put together.
+        let mut waiting: Vec<Vec<Arrived<'e>>> = vec![Vec::new(); self.count()];
+        for envelope in envelopes {
+            let bytes = envelope.as_ref();
+            let arrived = match decode::envelope(bytes, Version::V2, SourceRule::DeploymentJob) {
+                Ok(envelope) => arrived(&envelope),
+                Err(loss) => {
+                    taken.losses.push(loss);
+                    continue;
                 }
-                Err(loss) => taken.losses.push(loss),
+            };
+            if !keeps(arrived.source_hash, bytes) {
+                taken.elsewhere += 1;
+                continue;
             }
+            let part = self.part(arrived.source_hash);
+            waiting[part].push(arrived);
+            if waiting[part].len() == PUT_TOGETHER {
+                self.put_waiting(part, &mut waiting[part]);
+            }
+            taken.count += 1;
+        }
+        for (part, waiting) in waiting.iter_mut().enumerate() {
+            self.put_waiting(part, waiting);
         }
         taken
+    }
+
+    fn put_waiting(&self, part: usize, waiting: &mut Vec<Arrived<'_>>) {
+        if !waiting.is_empty() {
+            self.lock(part).put(waiting);
+            waiting.clear();
+        }
     }
 
     /// Appends to `batch` what a query finds of a source.
@@ -178,10 +194,18 @@ impl Partitions {
     }
 }
 
-fn keep(store: &mut Store, hash: u64, envelope: &Envelope<'_>) {
-    // A v2 envelope's source stands in it.
-    if let Source::Text(id) = envelope.source {
-        store.put(hash, id, envelope.kind, envelope.timestamp, envelope.bytes);
+fn arrived<'e>(envelope: &Envelope<'e>) -> Arrived<'e> {
+    let source_id = match envelope.source {
+        Source::Text(id) => id,
+        // Of v1 only.
+        Source::Uuid(_) | Source::DeploymentJob { .. } => &[],
+    };
+    Arrived {
+        source_hash: source_hash(source_id),
+        source_id,
+        kind: envelope.kind,
+        timestamp: envelope.timestamp,
+        bytes: envelope.bytes,
     }
 }
 

@@ -5,6 +5,7 @@
 //! of the source that has most; only when none has more than its floor, of the one whose segment
 //! is the oldest. So a flood drowns itself first, and quiet sources keep what they have.
 
+mod blocks;
 mod dictionary;
 mod envelope;
 mod parts;
@@ -19,16 +20,18 @@ mod varint;
 pub use read::{Found, Query};
 pub use saved::{Extent, Restored, Segments};
 pub use series::Series;
-pub use source::Meta;
+pub use source::{Arrived, Meta};
 
 use crate::limits::FLOOR_BYTES;
 use hashbrown::HashTable;
-use hydrant_engine::record::Kind;
-use parts::Cutter;
 use slab::Slab;
-use source::{Arrived, Source};
+use source::{Source, Tools};
 use std::collections::BTreeSet;
+use std::hint::black_box;
 use std::ops::Range;
+
+/// More of them would not fit into what a core may have under way.
+const FETCHED_TOGETHER: usize = 32;
 
 /// How much a store may keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +53,8 @@ pub struct Store {
     large: BTreeSet<(usize, usize)>,
     /// When each source's oldest segment was begun, and its key.
     by_age: BTreeSet<(u64, usize)>,
-    cutter: Cutter,
+    /// `None` while somebody has them.
+    tools: Option<Tools<'static>>,
     memory_bytes: usize,
     taken: u64,
     count: u64,
@@ -67,7 +71,7 @@ impl Store {
             by_id: HashTable::new(),
             large: BTreeSet::new(),
             by_age: BTreeSet::new(),
-            cutter: Cutter::default(),
+            tools: None,
             memory_bytes: 0,
             taken: 0,
             count: 0,
@@ -75,34 +79,55 @@ impl Store {
         }
     }
 
-    /// Keeps a v2 envelope, which has been checked; `source_hash` is the xxh64 of its source id. What
-    /// is then too much is dropped.
-    pub fn put(
-        &mut self,
-        source_hash: u64,
-        source_id: &[u8],
-        kind: Kind,
-        timestamp: i64,
-        envelope: &[u8],
-    ) {
-        let key = self.source(source_hash, source_id);
-        let arrived = Arrived {
-            kind,
-            timestamp,
-            bytes: envelope,
-            now: self.clock,
-        };
+    /// Keeps v2 envelopes, which have been checked, in this order. What is then too much is dropped.
+    ///
+    /// Each is mostly of another source, so that nothing of what it needs is in a cache. That is
+    /// fetched for some at a time, before the first of them is kept: the memory has it under way together.
+    pub fn put(&mut self, envelopes: &[Arrived<'_>]) {
+        self.taken += envelopes.len() as u64;
+        self.count += envelopes.len() as u64;
+        let mut tools = self.tools.take().map_or_else(Tools::new, Tools::recycle);
+        for together in envelopes.chunks(FETCHED_TOGETHER) {
+            let mut keys = [0; FETCHED_TOGETHER];
+            for (key, envelope) in keys.iter_mut().zip(together) {
+                *key = self.source(envelope.source_hash, envelope.source_id);
+            }
+            let keys = &keys[..together.len()];
+            let sources = keys.iter().zip(together);
+            let fetched = sources.map(|(key, envelope)| self.sources[*key].fetch(envelope.kind));
+            black_box(fetched.fold(0, u8::wrapping_add));
+            let mut are_keys_good = true;
+            for (key, envelope) in keys.iter().zip(together) {
+                let key = match are_keys_good {
+                    true => *key,
+                    false => self.source(envelope.source_hash, envelope.source_id),
+                };
+                self.put_at(key, envelope, &mut tools);
+                // A source that has nothing any more is forgotten.
+                are_keys_good &= !self.make_room();
+            }
+        }
+        self.tools = Some(tools.recycle());
+    }
+
+    fn put_at<'e>(&mut self, key: usize, envelope: &Arrived<'e>, tools: &mut Tools<'e>) {
+        let now = self.clock;
         self.clock += 1;
-        self.taken += 1;
-        self.count += 1;
-        let cutter = &mut self.cutter;
         let count_max = self.bounds.count_per_source;
-        let dropped = change(&mut self.sources[key], |source| {
-            source.put(&arrived, cutter);
+        let change = change(&mut self.sources[key], |source| {
+            source.put(envelope, now, tools);
             source.drop_hidden(source.hidden(count_max))
         });
-        self.note(key, dropped);
-        while self.memory_bytes > self.bounds.memory_bytes && self.drop_one() {}
+        self.note(key, change);
+    }
+
+    /// Drops what is too much; gives whether that was anything.
+    fn make_room(&mut self) -> bool {
+        let mut has_dropped = false;
+        while self.memory_bytes > self.bounds.memory_bytes && self.drop_one() {
+            has_dropped = true;
+        }
+        has_dropped
     }
 
     fn source(&mut self, hash: u64, id: &[u8]) -> usize {
@@ -183,7 +208,7 @@ impl Store {
         self.taken += count;
         self.count += count;
         self.note(key, change);
-        while self.memory_bytes > self.bounds.memory_bytes && self.drop_one() {}
+        self.make_room();
     }
 
     /// Appends records of sources from this place on, until they are as long as this. Gives the place

@@ -87,6 +87,11 @@ impl<'e, V: Copy> Sorted<'e, V> {
         self.entries.iter().map(|entry| (entry.key, entry.value))
     }
 
+    /// Takes all entries out.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+
     /// The same memory without entries, for another envelope's.
     #[inline]
     pub fn recycle<'n, W>(mut self) -> Sorted<'n, W> {

@@ -67,7 +67,8 @@ fn put(partitions: &Partitions, numbers: std::ops::Range<i64>) {
         }
         .encode_to_vec()
     };
-    let taken = partitions.put(numbers.clone().map(envelope));
+    let envelopes: Vec<_> = numbers.clone().map(envelope).collect();
+    let taken = partitions.put(envelopes.iter());
     assert_eq!(i64::try_from(taken.count), Ok(numbers.end - numbers.start));
 }
 

@@ -5,24 +5,71 @@ use hydrant_feed::wire::fields::{
 };
 use hydrant_feed::wire::read::Reader;
 use hydrant_feed::wire::sorted::Sorted;
-use std::mem;
+use std::hash::{BuildHasher as _, RandomState};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// The parts of a v2 envelope but for its source.
+/// A length within a frame takes no more.
+const LENGTH_BYTES_MAX: usize = 5;
+
+/// The parts of a v2 envelope but for its source. They are those of one after the other, in the same
+/// memory.
 #[derive(Debug, Default)]
 pub(super) struct Parts<'e> {
+    seed: u64,
     /// In nanoseconds since 1970.
     pub(super) timestamp: i64,
     pub(super) instance_id: &'e [u8],
-    /// In the order of their names; of two with the same name the later one counts.
-    pub(super) tags: Sorted<'e, &'e [u8]>,
+    tags: Vec<Tag<'e>>,
+    tags_bytes: usize,
+    /// Tells sets of an instance and tags apart, in whatever order the tags come. With a seed that nobody
+    /// knows, two sets have the same one once in 2^64 times.
+    pub(super) fingerprint: u64,
     /// The message's field in the envelope, and its bytes.
     pub(super) message: Option<(u8, &'e [u8])>,
+    /// `tags`, once they are sorted.
+    sorted: Sorted<'e, Value<'e>>,
+}
+
+/// A tag as it is in the envelope.
+#[derive(Clone, Copy, Debug)]
+struct Tag<'e> {
+    entry: &'e [u8],
+    hash: u64,
+}
+
+/// A tag's value, and the hash of the tag.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Value<'e> {
+    pub(super) bytes: &'e [u8],
+    pub(super) hash: u64,
 }
 
 impl<'e> Parts<'e> {
-    /// Finds everything in one pass. `None` where the envelope has what is not among the parts
+    /// With a seed of their own.
+    pub(super) fn new() -> Self {
+        Self {
+            seed: RandomState::new().hash_one(()),
+            ..Self::default()
+        }
+    }
+
+    /// The same memory without parts, for other envelopes'.
+    pub(super) fn recycle<'n>(mut self) -> Parts<'n> {
+        self.tags.clear();
+        Parts {
+            seed: self.seed,
+            // The standard library collects into the memory that it takes from.
+            tags: self.tags.into_iter().map_while(|_| None).collect(),
+            sorted: self.sorted.recycle(),
+            ..Parts::default()
+        }
+    }
+
+    /// Finds everything of this envelope in one pass. `None` where it has what is not among the parts
     /// (deprecated tags, fields of the future), or a message in two pieces.
-    fn read(&mut self, envelope: &'e [u8]) -> Option<()> {
+    pub(super) fn read(&mut self, envelope: &'e [u8]) -> Option<()> {
+        self.clear();
+        let seed = self.seed;
         let mut reader = Reader::new(envelope);
         while let Some(key) = reader.key() {
             match key {
@@ -32,8 +79,12 @@ impl<'e> Parts<'e> {
                 }
                 INSTANCE_ID => self.instance_id = reader.bytes()?,
                 TAGS => {
-                    let (name, tag) = fields::tag(reader.bytes()?)?;
-                    self.tags.insert(name, tag.value)?;
+                    let entry = reader.bytes()?;
+                    let hash = xxh3_64_with_seed(entry, seed);
+                    self.fingerprint = self.fingerprint.wrapping_add(hash);
+                    // Written out, an entry without name and value has three bytes.
+                    self.tags_bytes += entry.len() + 3;
+                    self.tags.push(Tag { entry, hash });
                 }
                 LOG | COUNTER | GAUGE | TIMER | EVENT if self.message.is_none() => {
                     self.message = Some((key, reader.bytes()?));
@@ -41,30 +92,48 @@ impl<'e> Parts<'e> {
                 _ => return None,
             }
         }
+        // Another seed: an instance is no tag.
+        let instance = xxh3_64_with_seed(self.instance_id, !seed);
+        self.fingerprint = self.fingerprint.wrapping_add(instance);
         Some(())
     }
-}
 
-/// Takes envelopes apart, one after the other, in the same memory.
-#[derive(Debug, Default)]
-pub(super) struct Cutter {
-    tags: Sorted<'static, &'static [u8]>,
-}
+    fn clear(&mut self) {
+        self.timestamp = 0;
+        self.instance_id = &[];
+        self.tags.clear();
+        self.tags_bytes = 0;
+        self.fingerprint = 0;
+        self.message = None;
+        self.sorted.clear();
+    }
 
-impl Cutter {
-    /// Shows the parts to `look` and gives what that gives; `None` if there are others.
-    #[inline]
-    pub(super) fn cut<T>(
-        &mut self,
-        envelope: &[u8],
-        look: impl FnOnce(&Parts<'_>) -> T,
-    ) -> Option<T> {
-        let mut parts = Parts {
-            tags: mem::take(&mut self.tags).recycle(),
-            ..Parts::default()
-        };
-        let shown = parts.read(envelope).map(|()| look(&parts));
-        self.tags = parts.tags.recycle();
-        shown
+    /// What instance and tags take, at most, when they are written out.
+    pub(super) const fn set_bytes(&self) -> usize {
+        self.instance_id.len() + self.tags_bytes + 2 * LENGTH_BYTES_MAX
+    }
+
+    /// Puts the tags in the order of their names; of two with the same name the later one counts. `None`
+    /// if one is not a name and a value, or there are more than can be put in order.
+    pub(super) fn sort(&mut self) -> Option<()> {
+        for Tag { entry, hash } in &self.tags {
+            let (name, tag) = fields::tag(entry)?;
+            let value = Value {
+                bytes: tag.value,
+                hash: *hash,
+            };
+            self.sorted.insert(name, value)?;
+        }
+        Some(())
+    }
+
+    /// The tags once they are sorted.
+    pub(super) const fn sorted(&self) -> &Sorted<'e, Value<'e>> {
+        &self.sorted
+    }
+
+    /// Whether no two tags have the same name. Then they mean the same in any order.
+    pub(super) fn is_set(&self) -> bool {
+        self.sorted.len() == self.tags.len()
     }
 }

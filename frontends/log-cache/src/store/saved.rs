@@ -6,7 +6,7 @@
 //! they are when they are taken apart (of a pressed one), and the bytes behind their length; numbers
 //! are varints.
 
-use super::sealed::{Kept, Sealed};
+use super::sealed::{Kept, Press, Sealed};
 use super::segment::Summary;
 use super::source::{Class, Source};
 use super::varint::{self, unzigzag, write_bytes, write_length, zigzag};
@@ -57,10 +57,10 @@ pub(super) fn save(source: &mut Source, extent: Extent, out: &mut Vec<u8>) {
             summary: &summary,
         };
         match extent {
-            Extent::All => record.write(PLAIN, None, open.bytes(), out),
-            Extent::New if written == open.bytes().len() => {}
+            Extent::All => record.write(PLAIN, None, &open.bytes_from(0), out),
+            Extent::New if written == open.length() => {}
             Extent::New => {
-                record.write(ADDITION, Some(written), &open.bytes()[written..], out);
+                record.write(ADDITION, Some(written), &open.bytes_from(written), out);
             }
         }
         open.set_written();
@@ -245,7 +245,7 @@ impl Found {
     fn pressed(self) -> Self {
         match self.bytes {
             Kept::Plain(plain) => Self {
-                bytes: Kept::of(plain.into()),
+                bytes: Press::default().press(&plain),
                 ..self
             },
             Kept::Pressed(..) => self,

@@ -1,7 +1,9 @@
 //! Segments that are full: pressed if that is worth it, and read again.
 
 use super::segment::{Open, Summary};
+use lz4_flex::block::{compress_into, get_maximum_output_size};
 use std::borrow::Cow;
+use std::mem;
 
 /// A segment that does not change any more.
 #[derive(Debug)]
@@ -20,17 +22,40 @@ pub(super) enum Kept {
     Pressed(Box<[u8]>, usize),
 }
 
-impl Kept {
+/// Presses segments, one after the other in the same memory.
+#[derive(Debug, Default)]
+pub(super) struct Press {
+    plain: Vec<u8>,
+    pressed: Vec<u8>,
+}
+
+impl Press {
     /// Pressed if that saves something.
-    pub(super) fn of(plain: Vec<u8>) -> Self {
-        let pressed = lz4_flex::block::compress(&plain);
-        if pressed.len() < plain.len() {
-            Self::Pressed(pressed.into(), plain.len())
-        } else {
-            Self::Plain(plain.into())
+    pub(super) fn press(&mut self, plain: &[u8]) -> Kept {
+        let bytes_max = get_maximum_output_size(plain.len());
+        if self.pressed.len() < bytes_max {
+            self.pressed.resize(bytes_max, 0);
+        }
+        match compress_into(plain, &mut self.pressed) {
+            Ok(bytes) if bytes < plain.len() => {
+                Kept::Pressed(self.pressed[..bytes].into(), plain.len())
+            }
+            _ => Kept::Plain(plain.into()),
         }
     }
 
+    /// The same of a segment that has grown.
+    fn press_open(&mut self, open: &Open) -> Kept {
+        let mut plain = mem::take(&mut self.plain);
+        plain.clear();
+        open.copy_from(0, &mut plain);
+        let kept = self.press(&plain);
+        self.plain = plain;
+        kept
+    }
+}
+
+impl Kept {
     /// As it was before it was pressed; `None` if it cannot be taken apart.
     pub(super) fn plain(&self) -> Option<Cow<'_, [u8]>> {
         match self {
@@ -52,11 +77,11 @@ impl Kept {
 
 impl Sealed {
     /// Keeps what was collected. `None` if that was nothing.
-    pub(super) fn of(open: Open) -> Option<Self> {
+    pub(super) fn of(open: &Open, press: &mut Press) -> Option<Self> {
         Some(Self {
             summary: open.summary()?,
             written: open.written(),
-            kept: Kept::of(open.into_bytes()),
+            kept: press.press_open(open),
         })
     }
 

@@ -7,9 +7,10 @@
 //! same tag before it, plus one; or 0, its name, its value. An envelope that has more than that is
 //! kept whole, under a key of its own and without a set.
 
+use super::blocks::Blocks;
 use super::dictionary::Dictionary;
 use super::parts::Parts;
-use super::varint::{self, unzigzag, write_bytes, zigzag};
+use super::varint::{self, unzigzag, write_bytes, write_length, zigzag};
 use hydrant_feed::wire::read::Reader;
 use std::iter;
 use std::ops::Range;
@@ -38,7 +39,7 @@ pub(super) struct Summary {
 #[derive(Debug, Default)]
 pub(super) struct Open {
     born: u64,
-    bytes: Vec<u8>,
+    blocks: Blocks,
     summary: Option<Summary>,
     last_timestamp: i64,
     dictionary: Box<Dictionary>,
@@ -55,32 +56,39 @@ impl Open {
         }
     }
 
-    /// Appends an envelope's parts under this number, which is more than any before.
-    pub(super) fn push(&mut self, number: u64, parts: &Parts<'_>) {
+    /// Appends an envelope's parts under this number, which is more than any before. `None` if they
+    /// cannot be written in parts; nothing is appended then.
+    pub(super) fn push(&mut self, number: u64, parts: &mut Parts<'_>) -> Option<()> {
         let (key, message) = parts.message.unwrap_or((NO_MESSAGE, &[]));
-        self.begin(
-            number,
-            parts.timestamp,
-            key,
-            message.len() + SET_GUESS_BYTES,
-        );
-        self.dictionary.write_set(parts, &mut self.bytes);
-        write_bytes(message, &mut self.bytes);
+        let bytes = message.len() + HEAD_BYTES;
+        if let Some(set) = self.dictionary.set(parts) {
+            let block = self.begin(number, parts.timestamp, key, bytes);
+            write_length(set + 1, block);
+            write_bytes(message, block);
+        } else {
+            parts.sort()?;
+            let bytes = bytes + parts.set_bytes();
+            self.begin(number, parts.timestamp, key, bytes).push(0);
+            self.dictionary.write_set(parts, &mut self.blocks);
+            write_bytes(message, self.blocks.last());
+        }
+        Some(())
     }
 
     /// Appends an envelope that is kept whole.
     pub(super) fn push_whole(&mut self, number: u64, timestamp: i64, envelope: &[u8]) {
-        self.begin(number, timestamp, WHOLE, envelope.len());
-        write_bytes(envelope, &mut self.bytes);
+        let block = self.begin(number, timestamp, WHOLE, envelope.len() + HEAD_BYTES);
+        write_bytes(envelope, block);
     }
 
-    fn begin(&mut self, number: u64, timestamp: i64, key: u8, bytes: usize) {
-        self.make_room(bytes);
+    /// Writes what every record begins with into a block that has room for so much.
+    fn begin(&mut self, number: u64, timestamp: i64, key: u8, bytes: usize) -> &mut Vec<u8> {
+        let block = self.blocks.with_room(bytes);
         let before = self.summary.map_or(0, |summary| summary.last);
         let since = timestamp.wrapping_sub(self.last_timestamp);
-        varint::write(zigzag(since), &mut self.bytes);
-        varint::write(number - before, &mut self.bytes);
-        self.bytes.push(key);
+        varint::write(zigzag(since), block);
+        varint::write(number - before, block);
+        block.push(key);
         self.last_timestamp = timestamp;
         let summary = self.summary.get_or_insert(Summary {
             count: 0,
@@ -94,13 +102,13 @@ impl Open {
         summary.last = number;
         summary.oldest = summary.oldest.min(timestamp);
         summary.newest = summary.newest.max(timestamp);
+        block
     }
 
-    /// Memory grows by a quarter: what is doubled is half empty.
-    fn make_room(&mut self, bytes: usize) {
-        if self.bytes.capacity() - self.bytes.len() < bytes {
-            self.bytes.reserve_exact(bytes.max(self.bytes.len() / 4));
-        }
+    /// Reads of what a push will need what is likely not in a cache.
+    #[inline]
+    pub(super) fn fetch(&self) -> u8 {
+        self.blocks.fetch() ^ self.dictionary.fetch()
     }
 
     /// What it has so far; `None` as long as that is nothing.
@@ -108,9 +116,21 @@ impl Open {
         self.summary
     }
 
-    /// Its records.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// How many bytes its records have.
+    pub(super) const fn length(&self) -> usize {
+        self.blocks.length()
+    }
+
+    /// Appends its records, from this byte on, to `out`.
+    pub(super) fn copy_from(&self, place: usize, out: &mut Vec<u8>) {
+        self.blocks.copy_from(place, out);
+    }
+
+    /// Its records from this byte on.
+    pub(super) fn bytes_from(&self, place: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.length().saturating_sub(place));
+        self.copy_from(place, &mut bytes);
+        bytes
     }
 
     /// Bytes of it that a disk has.
@@ -120,22 +140,18 @@ impl Open {
 
     /// A disk has all of it so far.
     pub(super) const fn set_written(&mut self) {
-        self.written = self.bytes.len();
+        self.written = self.length();
     }
 
     /// Bytes of memory that it has.
     pub(super) fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + size_of::<Dictionary>() + self.bytes.capacity()
-    }
-
-    /// Its records, to be kept.
-    pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+        size_of::<Self>() + size_of::<Dictionary>() + self.blocks.memory_bytes()
     }
 }
 
-/// Room for what a record has in front of its message, if its set is known.
-const SET_GUESS_BYTES: usize = 24;
+/// What a record takes in front of its message, at most, if its set is known: a timestamp, a number, a
+/// key, a set's place, a length.
+const HEAD_BYTES: usize = 10 + 10 + 1 + 5 + 5;
 
 /// Where a record is in its segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,7 +266,7 @@ impl<'s> Set<'s> {
 
 /// The tags from there on.
 #[inline]
-pub(super) fn entries_at(segment: &[u8], place: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
+fn entries_at(segment: &[u8], place: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut reader = Reader::new(segment.get(place..).unwrap_or_default());
     iter::from_fn(move || match reader.varint()?.checked_sub(1) {
         None => Some((reader.bytes()?, reader.bytes()?)),

@@ -3,8 +3,8 @@
 //! Its envelopes are numbered as they come. Logs and events are in other segments than metrics, so
 //! that who asks for one kind does not read the other.
 
-use super::parts::Cutter;
-use super::sealed::Sealed;
+use super::parts::Parts;
+use super::sealed::{Press, Sealed};
 use super::segment::{Open, Records, Summary};
 use crate::limits::SEGMENT_BYTES;
 use hydrant_engine::record::Kind;
@@ -51,16 +51,48 @@ pub(super) struct Source {
     /// The newest timestamp that there was, and not before 1970, as upstream has it.
     newest: i64,
     memory_bytes: usize,
+    /// When the oldest of its segments was begun; `None` if it has none. Kept here, because segments are
+    /// elsewhere in memory and everybody who puts asks.
+    born: Option<u64>,
 }
 
-/// An envelope that is to be kept.
+/// A v2 envelope that is to be kept, and has been checked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arrived<'e> {
-    pub(super) kind: Kind,
-    pub(super) timestamp: i64,
-    pub(super) bytes: &'e [u8],
-    /// Envelopes that the store has taken before.
-    pub(super) now: u64,
+pub struct Arrived<'e> {
+    /// The xxh64 of `source_id`.
+    pub source_hash: u64,
+    /// Its source.
+    pub source_id: &'e [u8],
+    /// What it says.
+    pub kind: Kind,
+    /// In nanoseconds since 1970.
+    pub timestamp: i64,
+    /// All of it.
+    pub bytes: &'e [u8],
+}
+
+/// What every put needs, and nothing keeps.
+#[derive(Debug)]
+pub(super) struct Tools<'e> {
+    pub(super) parts: Parts<'e>,
+    pub(super) press: Press,
+}
+
+impl Tools<'_> {
+    pub(super) fn new() -> Self {
+        Self {
+            parts: Parts::new(),
+            press: Press::default(),
+        }
+    }
+
+    /// The same for other envelopes.
+    pub(super) fn recycle<'n>(self) -> Tools<'n> {
+        Tools {
+            parts: self.parts.recycle(),
+            press: self.press,
+        }
+    }
 }
 
 /// What `Meta` says of a source.
@@ -93,7 +125,7 @@ impl<'s> Segment<'s> {
     pub(super) fn bytes(&self) -> Cow<'s, [u8]> {
         match self {
             Self::Sealed(sealed) => sealed.bytes(),
-            Self::Open(open, _) => Cow::Borrowed(open.bytes()),
+            Self::Open(open, _) => Cow::Owned(open.bytes_from(0)),
         }
     }
 }
@@ -134,6 +166,7 @@ impl Source {
             last: 0,
             newest: 0,
             memory_bytes: size_of::<Self>() + id.len(),
+            born: None,
         }
     }
 
@@ -144,38 +177,51 @@ impl Source {
         self.newest = self.newest.max(summary.newest);
         self.memory_bytes += sealed.memory_bytes();
         self.classes[class as usize].sealed.push_back(sealed);
+        self.born = self.find_born();
     }
 
-    /// Keeps an envelope. Its memory may have become more or less.
-    pub(super) fn put(&mut self, envelope: &Arrived<'_>, cutter: &mut Cutter) {
+    /// Reads of what `put` will need what is likely not in a cache; what it gives means nothing.
+    #[inline]
+    pub(super) fn fetch(&self, kind: Kind) -> u8 {
+        let open = &self.classes[Class::of(kind) as usize].open;
+        open.as_ref().map_or(0, Open::fetch)
+    }
+
+    /// Keeps an envelope; the store has taken `now` before. Its memory may have become more or less.
+    pub(super) fn put<'e>(&mut self, envelope: &Arrived<'e>, now: u64, tools: &mut Tools<'e>) {
         let Arrived {
             kind, timestamp, ..
         } = *envelope;
         self.last += 1;
         self.newest = self.newest.max(timestamp);
+        // What is begun now is not older than anything.
+        self.born.get_or_insert(now);
         let number = self.last;
         let segments = &mut self.classes[Class::of(kind) as usize];
         let is_new = segments.open.is_none();
-        let open = segments.open.get_or_insert_with(|| Open::new(envelope.now));
+        let open = segments.open.get_or_insert_with(|| Open::new(now));
         let before = if is_new { 0 } else { open.memory_bytes() };
-        let put = cutter.cut(envelope.bytes, |parts| open.push(number, parts));
-        if put.is_none() {
+        let parts = &mut tools.parts;
+        let is_put = parts
+            .read(envelope.bytes)
+            .and_then(|()| open.push(number, parts));
+        if is_put.is_none() {
             open.push_whole(number, timestamp, envelope.bytes);
         }
         self.memory_bytes += open.memory_bytes() - before;
-        if open.bytes().len() >= SEGMENT_BYTES {
-            self.seal(Class::of(kind));
+        if open.length() >= SEGMENT_BYTES {
+            self.seal(Class::of(kind), &mut tools.press);
         }
     }
 
     /// Ends the open segment of a class.
-    fn seal(&mut self, class: Class) {
+    fn seal(&mut self, class: Class, press: &mut Press) {
         let segments = &mut self.classes[class as usize];
         let Some(open) = segments.open.take() else {
             return;
         };
         self.memory_bytes -= open.memory_bytes();
-        if let Some(sealed) = Sealed::of(open) {
+        if let Some(sealed) = Sealed::of(&open, press) {
             self.memory_bytes += sealed.memory_bytes();
             segments.sealed.push_back(sealed);
         }
@@ -204,16 +250,10 @@ impl Source {
 
     /// Drops segments of which no envelope is to be seen; gives how many envelopes that were.
     pub(super) fn drop_hidden(&mut self, hidden: u64) -> u64 {
-        let mut dropped = 0;
-        for segments in &mut self.classes {
-            while let Some(front) = segments.front()
-                && front.last <= hidden
-            {
-                self.memory_bytes -= segments.drop_oldest();
-                dropped += u64::from(front.count);
-            }
+        if hidden == 0 {
+            return 0;
         }
-        dropped
+        self.drop_while(|front| front.last <= hidden)
     }
 
     /// Drops its oldest segment; gives how many envelopes that were.
@@ -224,26 +264,38 @@ impl Source {
             return 0;
         };
         self.memory_bytes -= oldest.drop_oldest();
+        self.born = self.find_born();
         u64::from(front.count)
     }
 
     /// Drops its oldest segments as long as nothing in them is as new as this; gives how many
     /// envelopes that were.
     pub(super) fn drop_older(&mut self, than: i64) -> u64 {
+        self.drop_while(|front| front.newest < than)
+    }
+
+    /// Drops the oldest segments of each class as long as they are so; gives how many envelopes that were.
+    fn drop_while(&mut self, is_to_go: impl Fn(&Summary) -> bool) -> u64 {
         let mut dropped = 0;
         for segments in &mut self.classes {
-            while let Some(front) = segments.front()
-                && front.newest < than
-            {
+            while let Some(front) = segments.front().filter(&is_to_go) {
                 self.memory_bytes -= segments.drop_oldest();
                 dropped += u64::from(front.count);
             }
+        }
+        if dropped > 0 {
+            self.born = self.find_born();
         }
         dropped
     }
 
     /// When its oldest segment was begun; `None` if it has none.
-    pub(super) fn born(&self) -> Option<u64> {
+    pub(super) const fn born(&self) -> Option<u64> {
+        self.born
+    }
+
+    /// The same, found anew.
+    pub(super) fn find_born(&self) -> Option<u64> {
         let fronts = self.classes.iter().filter_map(Segments::front);
         fronts.map(|front| front.born).min()
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::names::NameFilter;
 use hydrant_engine::decode;
-use hydrant_engine::record::{KindSet, SourceRule, Version, source_hash};
+use hydrant_engine::record::{Kind, KindSet, SourceRule, Version, source_hash};
 use hydrant_proto::v2::envelope::Message;
 use hydrant_proto::v2::{
     Counter, Envelope, EnvelopeBatch, Event, Gauge, GaugeValue, Log, Timer, Value, value,
@@ -20,8 +20,13 @@ fn put(store: &mut Store, envelope: &Envelope) {
     let bytes = envelope.encode_to_vec();
     let checked = decode::envelope(&bytes, Version::V2, SourceRule::DeploymentJob).unwrap();
     let id = envelope.source_id.as_bytes();
-    let hash = source_hash(id);
-    store.put(hash, id, checked.kind, checked.timestamp, &bytes);
+    store.put(&[Arrived {
+        source_hash: source_hash(id),
+        source_id: id,
+        kind: checked.kind,
+        timestamp: checked.timestamp,
+        bytes: &bytes,
+    }]);
 }
 
 fn all() -> Query {
@@ -206,6 +211,8 @@ fn check(store: &Store) {
         .map(|(_, source)| source.recounted_bytes())
         .sum();
     assert_eq!(store.memory_bytes(), recounted);
+    let is_born = |(_, source): (_, &Source)| source.born() == source.find_born();
+    assert!(store.sources.iter().all(is_born));
     assert_eq!(store.by_id.len(), store.sources.len());
     assert_eq!(store.by_age.len(), store.sources.len());
     let large = store
