@@ -25,8 +25,11 @@ use trial::Setting;
 
 /// No run is watched for longer than this.
 const SECONDS_MAX: u64 = 600;
+/// After the node is full and before it is watched.
+const WARM_UP: Duration = Duration::from_secs(2);
 const SMOKE_WINDOW: Duration = Duration::from_millis(500);
 const SMOKE_SOURCES: usize = 50;
+const SMOKE_MEMORY_MIB: u64 = 16;
 const SMOKE_ENVELOPES: usize = 5_000;
 
 /// Measures a node of Log Cache that is written to and read from at a time.
@@ -66,8 +69,8 @@ pub struct LogCacheBench {
     /// Reads a second
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     reads: u16,
-    /// MiB that the node may keep
-    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u64).range(1..))]
+    /// MiB that the node may keep; it is filled before it is watched
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..))]
     memory_mib: u64,
     /// gRPC without TLS
     #[arg(long)]
@@ -113,7 +116,7 @@ impl LogCacheBench {
     ) -> Setting {
         let (warm_up, window) = match self.smoke {
             true => (SMOKE_WINDOW, SMOKE_WINDOW),
-            false => (Duration::from_secs(3), Duration::from_secs(self.seconds)),
+            false => (WARM_UP, Duration::from_secs(self.seconds)),
         };
         Setting {
             placement,
@@ -121,7 +124,7 @@ impl LogCacheBench {
             senders: self.senders.into(),
             connections: self.connections.into(),
             reads: self.reads.into(),
-            memory_mib: self.memory_mib,
+            memory_mib: self.memory_mib(),
             warm_up,
             window,
         }
@@ -148,7 +151,7 @@ impl LogCacheBench {
             self.connections,
             self.sources(),
             self.reads,
-            self.memory_mib,
+            self.memory_mib(),
         )
     }
 
@@ -169,6 +172,14 @@ impl LogCacheBench {
             }
         };
         rates.map(|rate| Some(few(rate))).chain([None]).collect()
+    }
+
+    fn memory_mib(&self) -> u64 {
+        if self.smoke {
+            self.memory_mib.min(SMOKE_MEMORY_MIB)
+        } else {
+            self.memory_mib
+        }
     }
 
     fn sources(&self) -> usize {

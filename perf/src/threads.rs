@@ -1,6 +1,7 @@
 //! What a thread of this process has cost, and time that two processes can compare.
 
 use nix::time::{ClockId, clock_gettime};
+use rustix::process::setpriority_process;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -22,6 +23,15 @@ impl ThreadTime {
             waited_ns: self.waited_ns.saturating_sub(earlier.waited_ns),
         }
     }
+}
+
+/// Lets other threads on the same core go first from now on. There is no way back without privileges.
+///
+/// # Errors
+/// What the kernel said.
+pub fn give_way() -> io::Result<()> {
+    // In Linux the priority is a thread's, whatever POSIX says.
+    setpriority_process(None, 19).map_err(io::Error::from)
 }
 
 /// The time of this process's thread with this name. A running thread's is some milliseconds

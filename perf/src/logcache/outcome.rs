@@ -38,6 +38,13 @@ pub(super) struct Kept {
     pub(super) bytes: u64,
 }
 
+impl Kept {
+    /// Whether what is older had to go.
+    pub(super) const fn is_full(&self) -> bool {
+        self.envelopes < self.ingress
+    }
+}
+
 impl Outcome {
     fn per_second(&self) -> f64 {
         self.sent as f64 * 1e9 / self.window_ns.max(1) as f64

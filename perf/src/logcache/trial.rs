@@ -13,7 +13,7 @@ use crate::flow::trial::channels;
 use crate::flow::wire::get;
 use crate::mixes::Mix;
 use crate::receiver::Placement;
-use crate::threads::{ThreadTime, monotonic_nanos};
+use crate::threads::{ThreadTime, give_way, monotonic_nanos};
 use hydrant_engine::engine::pin_to;
 use hydrant_rpc::tls::ClientTls;
 use std::net::SocketAddr;
@@ -25,6 +25,7 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use tonic::transport::Channel;
 
 /// What is the same in all runs.
 #[derive(Clone, Debug)]
@@ -48,6 +49,11 @@ struct Word {
     is_watched: AtomicBool,
     is_stopping: AtomicBool,
 }
+
+type Senders = JoinSet<Result<(), FlowError>>;
+
+/// How often the node is asked whether it is full.
+const LOOK: Duration = Duration::from_millis(100);
 
 struct Snapshot {
     at_ns: u64,
@@ -155,31 +161,60 @@ impl Setting {
         node: &ServerProcess,
         word: &Word,
     ) -> Result<([Snapshot; 2], u64, Kept), FlowError> {
+        // Readers are on the same core: what they wait for is to be the node.
+        give_way().map_err(machine("the senders' priority"))?;
         self.within(async {
             let count = self.connections.clamp(1, self.senders);
             let channels = channels(&way.address, way.tls.as_ref(), count).await?;
-            series::fill(&channels[0]).await?;
-            let load = Load::new(batches.clone(), rate);
-            let mut senders = JoinSet::new();
-            for sender in 0..self.senders {
-                senders.spawn(send(channels[sender % count].clone(), load.clone()));
+            let (load, senders) = self.start(&channels, batches, None);
+            while !way.kept().await?.is_full() {
+                sleep(LOOK).await;
             }
+            let filled = stop(&load, senders).await?;
+            series::fill(&channels[0]).await?;
+            let (load, senders) = self.start(&channels, batches, rate);
             sleep(self.warm_up).await;
             let before = snapshot(&load, node)?;
             word.is_watched.store(true, Relaxed);
             sleep(self.window).await;
             word.is_watched.store(false, Relaxed);
             let after = snapshot(&load, node)?;
-            load.stop();
-            while let Some(sender) = senders.join_next().await {
-                sender.map_err(|error| FlowError::Config(error.to_string()))??;
-            }
-            let metrics = get(way.operator, "/metrics").await;
-            let metrics = metrics.map_err(machine("/metrics"))?;
-            let kept = kept(&String::from_utf8_lossy(&metrics));
-            Ok(([before, after], load.sent(), kept))
+            let sent = filled + stop(&load, senders).await?;
+            Ok(([before, after], sent, way.kept().await?))
         })
     }
+
+    fn start(
+        &self,
+        channels: &[Channel],
+        batches: &Arc<Batches>,
+        rate: Option<u64>,
+    ) -> (Arc<Load>, Senders) {
+        let load = Load::new(batches.clone(), rate);
+        let mut senders = JoinSet::new();
+        for sender in 0..self.senders {
+            let channel = channels[sender % channels.len()].clone();
+            senders.spawn(send(channel, load.clone()));
+        }
+        (load, senders)
+    }
+}
+
+impl Way {
+    async fn kept(&self) -> Result<Kept, FlowError> {
+        let metrics = get(self.operator, "/metrics").await;
+        let metrics = metrics.map_err(machine("/metrics"))?;
+        Ok(kept(&String::from_utf8_lossy(&metrics)))
+    }
+}
+
+/// Waits for calls that are under way; gives how many envelopes were sent.
+async fn stop(load: &Load, mut senders: Senders) -> Result<u64, FlowError> {
+    load.stop();
+    while let Some(sender) = senders.join_next().await {
+        sender.map_err(|error| FlowError::Config(error.to_string()))??;
+    }
+    Ok(load.sent())
 }
 
 fn snapshot(load: &Load, node: &ServerProcess) -> Result<Snapshot, FlowError> {

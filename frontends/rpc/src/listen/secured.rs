@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -13,13 +13,16 @@ use tokio_rustls::server::TlsStream;
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Read from a socket in one go: a usual batch. TLS by itself asks for 4 KiB at a time.
+const READ_BYTES: usize = 32 * 1024;
+
 /// A connection whose other end has proved what it had to.
 #[derive(Debug)]
 pub enum Secured {
     /// Nothing.
     Plain(TcpStream),
     /// What TLS asks of it.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<BufReader<TcpStream>>>),
 }
 
 /// After the handshake, if there is one; `None` if it fails.
@@ -27,6 +30,7 @@ pub async fn secured(stream: TcpStream, tls: Option<TlsAcceptor>) -> Option<Secu
     let Some(tls) = tls else {
         return Some(Secured::Plain(stream));
     };
+    let stream = BufReader::with_capacity(READ_BYTES, stream);
     let handshake = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
     Some(Secured::Tls(Box::new(handshake.ok()?.ok()?)))
 }
