@@ -123,6 +123,30 @@ impl Sealed {
     /// Bytes of memory that it has.
     pub(super) fn memory_bytes(&self) -> usize {
         let (Kept::Plain(bytes) | Kept::Pressed(bytes, _)) = &self.kept;
-        size_of::<Self>() + bytes.len()
+        size_of::<Self>() + allocated(bytes.len())
+    }
+}
+
+/// What an allocator takes for so many bytes. It has a few sizes, mimalloc four to each power of two:
+/// what a segment is pressed to lies between two of them, and the bound is one of memory.
+const fn allocated(bytes: usize) -> usize {
+    match bytes {
+        0..=SMALL_BYTES => bytes.next_multiple_of(size_of::<usize>()),
+        _ => bytes.next_multiple_of(1 << ((bytes - 1).ilog2() - 2)),
+    }
+}
+
+/// Up to here sizes are one word apart.
+const SMALL_BYTES: usize = 8 * size_of::<usize>();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allocators_have_a_few_sizes() {
+        let sizes = [0, 1, 8, 64, 65, 80, 81, 4096, 4097, 13_000];
+        let taken = [0, 8, 8, 64, 80, 80, 96, 4096, 5120, 14_336];
+        assert_eq!(sizes.map(allocated), taken);
     }
 }
