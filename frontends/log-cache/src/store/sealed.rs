@@ -137,7 +137,7 @@ const fn allocated(bytes: usize) -> usize {
 }
 
 /// Up to here sizes are one word apart.
-const SMALL_BYTES: usize = 8 * size_of::<usize>();
+const SMALL_BYTES: usize = 64;
 
 #[cfg(test)]
 mod tests {
