@@ -18,7 +18,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::task::spawn_blocking;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::{spawn_blocking, yield_now};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
@@ -39,6 +40,8 @@ pub(crate) struct Calls {
     pub(crate) query_time: Duration,
     pub(crate) counters: Arc<NodeCounters>,
     pub(crate) unfinished: Arc<Unfinished>,
+    /// Whose batch is kept.
+    pub(crate) turns: Arc<Mutex<()>>,
     /// Largest message that is taken, in bytes.
     pub(crate) message_bytes_max: usize,
 }
@@ -69,7 +72,10 @@ impl Calls {
             Err(status) => return answer(self.refused(status)),
         };
         let answered = match path.as_str() {
-            "/logcache.v1.Ingress/Send" => self.send(&message).map(Bytes::from),
+            "/logcache.v1.Ingress/Send" => {
+                let _turn = self.turn().await;
+                self.send(&message).map(Bytes::from)
+            }
             "/logcache.v1.Egress/Read" => self.read(message, is_ours).await,
             "/logcache.v1.Egress/Meta" => self.meta(&message).await.map(Bytes::from),
             "/logcache.v1.PromQLQuerier/InstantQuery" => {
@@ -103,6 +109,15 @@ impl Calls {
                 "cardinality violation: received no request message from non-client-streaming RPC",
             )
         })
+    }
+
+    /// Waits until it is time to keep a batch: one after the other, and between two of them whoever reads.
+    /// So a reader waits for one batch, and not for all that have come before.
+    async fn turn(&self) -> MutexGuard<'_, ()> {
+        let turn = self.turns.lock().await;
+        // Tokio looks at sockets before it goes on here.
+        yield_now().await;
+        turn
     }
 
     /// Keeps what can be kept. What cannot is counted by name, and said: upstream's client counts

@@ -163,6 +163,7 @@ pub fn start(
             query_time: Duration::from_millis(config.query_timeout_ms),
             counters: counters.clone(),
             unfinished: Unfinished::new(UNFINISHED_BYTES),
+            turns: Arc::default(),
             message_bytes_max: match tls {
                 Some(_) => TLS_MESSAGE_BYTES_MAX,
                 None => PLAIN_MESSAGE_BYTES_MAX,
