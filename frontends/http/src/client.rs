@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, HeaderValue};
-use hyper::{Request, Response, StatusCode, Uri};
+use hyper::{HeaderMap, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use std::error::Error;
 use std::io;
@@ -37,6 +37,8 @@ pub type Ask = Request<Full<Bytes>>;
 pub struct Said {
     /// The answer's status.
     pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
     /// The answer's body, whole.
     pub body: Bytes,
 }
@@ -87,10 +89,14 @@ impl Asker {
         let host = host_of(&ask)?;
         ask.headers_mut().insert(HOST, host);
         let answer = self.open(ask).await?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), self.answer_bytes_max);
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, self.answer_bytes_max);
         let body = body.collect().await.map_err(AskError::Body)?.to_bytes();
-        Ok(Said { status, body })
+        Ok(Said {
+            status: head.status,
+            headers: head.headers,
+            body,
+        })
     }
 
     /// Connects and asks, for as long as it takes; the answer's body comes as it is read, of any

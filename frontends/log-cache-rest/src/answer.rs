@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
+use hydrant_rpc::away::AWAY_OF_GATEWAY;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
@@ -30,6 +31,12 @@ pub(crate) fn add_grpc_headers(answer: &mut Answer) {
     let name = HeaderName::from_static("grpc-metadata-content-type");
     let grpc = HeaderValue::from_static("application/grpc");
     answer.headers_mut().insert(name, grpc);
+}
+
+/// Whom the node could not ask for a part of the answer, if it says that there are such.
+pub(crate) fn add_away(answer: &mut Answer, away: Option<HeaderValue>) {
+    let name = HeaderName::from_static(AWAY_OF_GATEWAY);
+    away.map(|away| answer.headers_mut().insert(name, away));
 }
 
 /// Text, which upstream's JSON is called at times.

@@ -16,6 +16,7 @@ use crate::{answer, deadline, json, parameters};
 use hydrant_http::{HttpsFiles, stopping};
 use hydrant_rpc::tls::ClientTls;
 use hyper::body::Incoming;
+use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use std::net::SocketAddr;
@@ -94,42 +95,46 @@ impl Service for Gateway {
             Resource::Read(_) | Resource::Meta => ErrorForm::Grpc,
         };
         match self.result(resource, request).await {
-            Ok(json) => success(json),
+            Ok((json, away)) => success(json, away),
             Err(failure) => failure.answer(form),
         }
     }
 }
 
 impl Gateway {
+    /// JSON, and whom the node could not ask.
     async fn result(
         &self,
         resource: Resource,
         request: Request<Incoming>,
-    ) -> Result<String, Failure> {
+    ) -> Result<(String, Option<HeaderValue>), Failure> {
         let (parts, form) = arguments(request).await?;
         let within = Within(deadline::of(&parts.headers)?);
         let node = &self.node;
-        match resource {
+        let json = match resource {
             Resource::Read(source_id) => {
                 let source_id =
                     String::from_utf8(source_id).map_err(|_bytes| Failure::not_utf8())?;
                 let request = parameters::read(source_id, &form)?;
-                Ok(json::read(&node.read(&request, within).await?))
+                let told = node.read(&request, within).await?;
+                return Ok((json::read(&told.message), told.away));
             }
             Resource::Meta => {
                 let request = parameters::meta(&form)?;
-                Ok(json::meta(&node.meta(&request, within).await?))
+                let told = node.meta(&request, within).await?;
+                return Ok((json::meta(&told.message), told.away));
             }
             Resource::QueryRange => {
                 let request = parameters::query_range(&form)?;
                 json::range(&node.query_range(&request, within).await?)
-                    .map_err(|NotATime| no_time())
             }
             Resource::Query | Resource::Info => {
                 let request = parameters::query(&form)?;
-                json::instant(&node.query(&request, within).await?).map_err(|NotATime| no_time())
+                json::instant(&node.query(&request, within).await?)
             }
-        }
+        };
+        // A query that needs who is away is refused by the node.
+        Ok((json.map_err(|NotATime| no_time())?, None))
     }
 }
 
@@ -160,9 +165,10 @@ fn no_time() -> Failure {
     Failure::new(Code::Internal, "the node's result has a time that is none")
 }
 
-fn success(json: String) -> Answer {
+fn success(json: String, away: Option<HeaderValue>) -> Answer {
     let mut answer = answer::json(StatusCode::OK, json);
     answer::add_grpc_headers(&mut answer);
+    answer::add_away(&mut answer, away);
     answer
 }
 

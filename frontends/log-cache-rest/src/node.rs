@@ -7,10 +7,12 @@ use hydrant_proto::logcache::prom_ql::{
     InstantQueryRequest, InstantQueryResult, RangeQueryRequest, RangeQueryResult,
 };
 use hydrant_proto::logcache::{MetaRequest, MetaResponse, ReadRequest, ReadResponse};
+use hydrant_rpc::away::AWAY;
 use hydrant_rpc::channel::{cause, quiet_channel};
 use hydrant_rpc::logcache::egress::EgressClient;
 use hydrant_rpc::logcache::promql::PromQLQuerierClient;
 use hydrant_rpc::tls::ClientTls;
+use hyper::header::HeaderValue;
 use prost::Message;
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -41,13 +43,21 @@ impl Node {
         }
     }
 
-    pub(crate) async fn read(&self, request: &ReadRequest, within: Within) -> Said<ReadResponse> {
+    pub(crate) async fn read(
+        &self,
+        request: &ReadRequest,
+        within: Within,
+    ) -> Said<Told<ReadResponse>> {
         let request = within.request(request);
         let call = async { self.egress().read(request).await };
         self.answer(call, within).await
     }
 
-    pub(crate) async fn meta(&self, request: &MetaRequest, within: Within) -> Said<MetaResponse> {
+    pub(crate) async fn meta(
+        &self,
+        request: &MetaRequest,
+        within: Within,
+    ) -> Said<Told<MetaResponse>> {
         let request = within.request(request);
         let call = async { self.egress().meta(request).await };
         self.answer(call, within).await
@@ -60,7 +70,7 @@ impl Node {
     ) -> Said<InstantQueryResult> {
         let request = within.request(request);
         let call = async { self.querier().instant_query(request).await };
-        self.answer(call, within).await
+        Ok(self.answer(call, within).await?.message)
     }
 
     pub(crate) async fn query_range(
@@ -70,7 +80,7 @@ impl Node {
     ) -> Said<RangeQueryResult> {
         let request = within.request(request);
         let call = async { self.querier().range_query(request).await };
-        self.answer(call, within).await
+        Ok(self.answer(call, within).await?.message)
     }
 
     fn egress(&self) -> EgressClient<Channel> {
@@ -86,7 +96,7 @@ impl Node {
         &self,
         call: impl Future<Output = Result<Response<Bytes>, Status>>,
         within: Within,
-    ) -> Said<M> {
+    ) -> Said<Told<M>> {
         let call = async {
             // It is never closed.
             let _place = self.places.acquire().await.ok();
@@ -103,13 +113,14 @@ impl Node {
             Code::Cancelled if within.0.is_some() => late(),
             _ => status,
         });
-        let message = answered
-            .map_err(|status| self.failure(&status))?
-            .into_inner();
-        M::decode(message).map_err(|error| {
+        let answered = answered.map_err(|status| self.failure(&status))?;
+        let away = answered.metadata().get(AWAY);
+        let away = away.and_then(|away| HeaderValue::from_bytes(away.as_bytes()).ok());
+        let message = M::decode(answered.into_inner()).map_err(|error| {
             let problem = format!("grpc: failed to unmarshal the received message: {error}");
             Failure::new(Code::Internal, problem)
-        })
+        })?;
+        Ok(Told { message, away })
     }
 
     /// What grpc-go would have said.
@@ -132,6 +143,13 @@ impl Node {
             _ => Failure::new(status.code(), status.message()),
         }
     }
+}
+
+/// A message, and the nodes that could not be asked for a part of it, if it is said that there are such.
+#[derive(Clone, Debug)]
+pub(crate) struct Told<M> {
+    pub(crate) message: M,
+    pub(crate) away: Option<HeaderValue>,
 }
 
 /// A message, or what is told instead of it.

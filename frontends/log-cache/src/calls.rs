@@ -1,5 +1,6 @@
 //! The node's gRPC: `logcache.v1.Ingress`, `Egress` and `PromQLQuerier`.
 
+use crate::answered::Answered;
 use crate::cluster::Cluster;
 use crate::counters::{NodeCounter, NodeCounters, QueryKind};
 use crate::partitions::{Partitions, Taken};
@@ -11,7 +12,7 @@ use hydrant_engine::clock::UnixNanos;
 use hydrant_engine::counters::Loss;
 use hydrant_proto::logcache::{MetaInfo, MetaRequest, MetaResponse, ReadRequest, prom_ql};
 use hydrant_rpc::batch::elements;
-use hydrant_rpc::server::{Messages, Unfinished, answer, refusal, single};
+use hydrant_rpc::server::{Messages, Unfinished, answer, refusal};
 use prost::Message as _;
 use prost::encoding::encode_varint;
 use std::convert::Infallible;
@@ -74,10 +75,10 @@ impl Calls {
         let answered = match path.as_str() {
             "/logcache.v1.Ingress/Send" => {
                 let _turn = self.turn().await;
-                self.send(&message).map(Bytes::from)
+                self.send(&message).map(Answered::from)
             }
             "/logcache.v1.Egress/Read" => self.read(message, is_ours).await,
-            "/logcache.v1.Egress/Meta" => self.meta(&message).await.map(Bytes::from),
+            "/logcache.v1.Egress/Meta" => self.meta(&message).await,
             "/logcache.v1.PromQLQuerier/InstantQuery" => {
                 self.query(message, QueryKind::Instant, instant).await
             }
@@ -87,7 +88,7 @@ impl Calls {
             path => Err(Status::unimplemented(unknown(path))),
         };
         match answered {
-            Ok(message) => single(&message),
+            Ok(answered) => answered.into_response(),
             Err(status) => answer(self.refused(status)),
         }
     }
@@ -157,7 +158,7 @@ impl Calls {
     }
 
     /// Of a source of another node that node answers, also what is wrong with the request.
-    async fn read(&self, message: Bytes, is_ours: bool) -> Result<Bytes, Status> {
+    async fn read(&self, message: Bytes, is_ours: bool) -> Result<Answered, Status> {
         let request = ReadRequest::decode(message.clone());
         let request = request.map_err(|error| malformed(&error.to_string()))?;
         if let Some(cluster) = self.cluster.as_deref().filter(|_| !is_ours)
@@ -165,7 +166,7 @@ impl Calls {
         {
             return cluster.read(peer, message).await;
         }
-        self.read_ours(&request).map(Bytes::from)
+        self.read_ours(&request).map(Answered::from)
     }
 
     fn read_ours(&self, request: &ReadRequest) -> Result<Vec<u8>, Status> {
@@ -190,7 +191,7 @@ impl Calls {
         request: Bytes,
         kind: QueryKind,
         answering: Answering,
-    ) -> Result<Bytes, Status> {
+    ) -> Result<Answered, Status> {
         let (partitions, cluster) = (self.partitions.clone(), self.cluster.clone());
         let (time, begun) = (self.query_time, Instant::now());
         let answered = spawn_blocking(move || {
@@ -214,14 +215,16 @@ impl Calls {
         }
     }
 
-    async fn meta(&self, request: &[u8]) -> Result<Vec<u8>, Status> {
+    async fn meta(&self, request: &[u8]) -> Result<Answered, Status> {
         let request = MetaRequest::decode(request);
         let request = request.map_err(|error| malformed(&error.to_string()))?;
         let mut known = self.meta_of_ours();
-        if let Some(cluster) = self.cluster.as_deref().filter(|_| !request.local_only) {
-            cluster.meta(&mut known).await;
-        }
-        Ok(known.encode_to_vec())
+        let away = match self.cluster.as_deref().filter(|_| !request.local_only) {
+            Some(cluster) => cluster.meta(&mut known).await,
+            None => Vec::new(),
+        };
+        let message = known.encode_to_vec().into();
+        Ok(Answered { message, away })
     }
 
     fn meta_of_ours(&self) -> MetaResponse {

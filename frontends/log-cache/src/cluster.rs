@@ -1,5 +1,6 @@
 //! The nodes that keep sources together: which of them keeps an envelope, and what all of them know.
 
+use crate::answered::Answered;
 use crate::config::LogCacheConfig;
 use crate::counters::{NodeCounter, NodeCounters};
 use crate::limits::PEER_STOP_S;
@@ -78,8 +79,8 @@ impl Cluster {
     }
 
     /// Passes a read on to the node that has the source. If that cannot be reached there is nothing, as
-    /// upstream has it; what it answers is passed on whatever it is.
-    pub(crate) async fn read(&self, peer: &Peer, request: Bytes) -> Result<Bytes, Status> {
+    /// upstream has it, and it is said who that was; what it answers is passed on whatever it is.
+    pub(crate) async fn read(&self, peer: &Peer, request: Bytes) -> Result<Answered, Status> {
         self.counters.add(NodeCounter::ReadsForwarded, 1);
         match peer.read(request).await {
             Err(status) if is_away(&status) => {
@@ -88,35 +89,45 @@ impl Cluster {
                 let nothing = ReadResponse {
                     envelopes: Some(EnvelopeBatch::default()),
                 };
-                Ok(nothing.encode_to_vec().into())
+                Ok(Answered {
+                    message: nothing.encode_to_vec().into(),
+                    away: vec![peer.session.peer.clone()],
+                })
             }
             Err(status) => Err(Status::new(status.code(), status.message())),
-            answered => answered,
+            Ok(message) => Ok(message.into()),
         }
     }
 
-    /// Adds to what we know what all others know. Who does not answer is left out, and counted. Of a source
-    /// that several know, the node that its reads go to counts.
-    pub(crate) async fn meta(&self, known: &mut MetaResponse) {
+    /// Adds to what we know what all others know. Who does not answer is left out, counted, and given, by
+    /// address. Of a source that several know, the node that its reads go to counts.
+    pub(crate) async fn meta(&self, known: &mut MetaResponse) -> Vec<String> {
         let request = MetaRequest { local_only: true };
         let request = Bytes::from(request.encode_to_vec());
         let mut asked = JoinSet::new();
         for (index, peer) in self.peers.iter().enumerate() {
             if let Some(peer) = peer.clone() {
                 let request = request.clone();
-                asked.spawn(async move { (index, peer.meta(request).await) });
+                asked.spawn(async move {
+                    let answered = peer.meta(request).await;
+                    let answer = answered.ok().map(MetaResponse::decode);
+                    match answer {
+                        Some(Ok(answer)) => Ok((index, answer)),
+                        Some(Err(_)) | None => Err(peer.session.peer.clone()),
+                    }
+                });
             }
         }
-        while let Some(answered) = asked.join_next().await {
-            let Ok((index, answered)) = answered else {
-                continue;
-            };
-            let answer = answered.map(MetaResponse::decode);
-            match answer {
-                Ok(Ok(answer)) => self.merge(known, index, answer),
-                Ok(Err(_)) | Err(_) => self.counters.add(NodeCounter::MetaAway, 1),
+        let mut away = Vec::new();
+        for answered in asked.join_all().await {
+            match answered {
+                Ok((index, answer)) => self.merge(known, index, answer),
+                Err(address) => away.push(address),
             }
         }
+        self.counters.add(NodeCounter::MetaAway, away.len() as u64);
+        away.sort_unstable();
+        away
     }
 
     fn merge(&self, known: &mut MetaResponse, index: usize, answer: MetaResponse) {

@@ -54,6 +54,7 @@ mod elsewhere;
 
 mod querier;
 
+mod answered;
 mod calls;
 
 mod feed;

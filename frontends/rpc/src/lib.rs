@@ -3,6 +3,8 @@
 
 pub mod address;
 
+pub mod away;
+
 pub mod codec;
 
 pub mod batch;

@@ -3,7 +3,9 @@
 use super::end::printable;
 use super::error::ClientError;
 use super::http::{Answer, Http, HttpError, Opened, WebSocket};
+use super::tell;
 use super::token::Bearer;
+use hydrant_rpc::away::AWAY_OF_GATEWAY;
 use hyper::StatusCode;
 use hyper::header::HeaderMap;
 use url::Url;
@@ -29,6 +31,8 @@ pub(super) struct Session {
     http: Http,
     bearer: Bearer,
     is_default: bool,
+    /// The nodes of Log Cache that were away when it was last asked.
+    away: Option<String>,
 }
 
 impl Session {
@@ -38,6 +42,7 @@ impl Session {
             http,
             bearer,
             is_default,
+            away: None,
         }
     }
 
@@ -55,7 +60,26 @@ impl Session {
     /// The same of Log Cache, whose proxy says 404 to a token that has expired.
     pub(super) async fn get_of_log_cache(&mut self, url: &Url) -> Result<Answer, ClientError> {
         let refusals = [StatusCode::UNAUTHORIZED, StatusCode::NOT_FOUND];
-        self.get_unless(url, &refusals).await
+        let answer = self.get_unless(url, &refusals).await?;
+        if answer.status == StatusCode::OK {
+            let away = answer.headers.get(AWAY_OF_GATEWAY);
+            self.tell_away(away.and_then(|away| away.to_str().ok()));
+        }
+        Ok(answer)
+    }
+
+    /// Says whose part of an answer is missing, whenever that is somebody else than before.
+    fn tell_away(&mut self, away: Option<&str>) {
+        if self.away.as_deref() != away {
+            match away {
+                Some(away) => tell(&format!(
+                    "a node of Log Cache is away ({}): what it keeps is not shown",
+                    printable(away)
+                )),
+                None => tell("all nodes of Log Cache are there again"),
+            }
+            self.away = away.map(str::to_owned);
+        }
     }
 
     /// Renews the token at one of these statuses, once.

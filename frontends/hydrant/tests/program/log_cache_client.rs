@@ -322,3 +322,26 @@ fn who_does_not_say_where_is_told_how_to() {
         ended.stderr
     );
 }
+
+#[test]
+fn a_node_that_is_away_is_named() {
+    let [node, absent] = [free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
+    let server = Server::start(&format!(
+        "\n[log_cache]\naddress = \"{node}\"\nnodes = [\"{node}\", \"{absent}\"]\n\
+         [log_cache_gateway]\naddress = \"127.0.0.1:0\"\nnode_address = \"{node}\"\n"
+    ));
+    let url = format!("http://{}", server.log_cache_gateway);
+    let said = format!("a node of Log Cache is away ({absent}): what it keeps is not shown");
+    let told = |command: &[&str]| {
+        let ended = Reader::run(&[command, &["--log-cache", &url]].concat(), &[]);
+        assert!(ended.is_success, "{}", ended.stderr);
+        ended.stderr.matches(&said).count()
+    };
+    // It looks twice, and says it once.
+    assert_eq!(told(&["meta", "--seconds", "1"]), 1);
+    let apps: Vec<_> = (0..16).map(|number| format!("app-{number}")).collect();
+    let counts = apps.iter().map(|app| told(&["tail", app, "--recent"]));
+    let of_absent: usize = counts.sum();
+    assert!((1..16).contains(&of_absent), "{of_absent}");
+    server.stop();
+}

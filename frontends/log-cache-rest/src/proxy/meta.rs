@@ -2,11 +2,13 @@
 
 use super::forward::asker;
 use super::{Client, Proxy, in_time};
-use crate::answer::{Answer, empty, text};
+use crate::answer::{Answer, add_away, empty, text};
 use crate::json::{Infos, meta_in_camel_case, read_meta};
 use crate::limits::META_BYTES_MAX;
 use http_body_util::Full;
 use hydrant_http::client::{Asker, HttpsError, Said};
+use hydrant_rpc::away::AWAY_OF_GATEWAY;
+use hyper::header::HeaderValue;
 use hyper::{Request, StatusCode};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -17,11 +19,13 @@ impl Proxy {
         let Some(client) = self.client(request.headers()).await else {
             return empty(StatusCode::NOT_FOUND);
         };
-        let Some(infos) = in_time(self.metas.read()).await else {
+        let Some((infos, away)) = in_time(self.metas.read()).await else {
             return empty(StatusCode::BAD_GATEWAY);
         };
         let seen = self.seen(infos, &client).await;
-        text(StatusCode::OK, meta_in_camel_case(&seen))
+        let mut answer = text(StatusCode::OK, meta_in_camel_case(&seen));
+        add_away(&mut answer, away);
+        answer
     }
 
     async fn seen(&self, mut infos: Infos, client: &Client<'_>) -> Infos {
@@ -57,12 +61,14 @@ impl Metas {
         })
     }
 
-    /// All sources; none if the gateway does not say, or does not say what it is.
-    async fn read(&self) -> Option<Infos> {
+    /// All sources, and the nodes that could not be asked for theirs; nothing if the gateway does not say,
+    /// or does not say what it is.
+    async fn read(&self) -> Option<(Infos, Option<HeaderValue>)> {
         let path = self.path().await?;
         let said = self.ask(path).await?;
         let is_ok = said.status == StatusCode::OK;
-        read_meta(&said.body).ok().filter(|_| is_ok)
+        let infos = read_meta(&said.body).ok().filter(|_| is_ok)?;
+        Some((infos, said.headers.get(AWAY_OF_GATEWAY).cloned()))
     }
 
     /// Gateways before 2.0.0, and those that do not tell, have it elsewhere.

@@ -297,3 +297,21 @@ fn the_client_says_how_long_it_waits() {
     let answer = ask(address, "GET", "/api/v1/read/a", "Grpc-Timeout: 1M\r\n");
     assert_eq!(answer.status, 500);
 }
+
+#[test]
+fn who_is_away_is_said() {
+    let away = "grpc-metadata-hydrant-away: 10.0.0.2:8080, 10.0.0.3:8080";
+    let node = Node::without("10.0.0.2:8080, 10.0.0.3:8080");
+    let (server, address) = gateway(node.address);
+    for path in ["/api/v1/read/guid", "/api/v1/meta"] {
+        let said = get(address, path);
+        assert_eq!(said.status, 200);
+        assert!(said.has(away), "{said:?}");
+    }
+    server.stop(Duration::from_secs(5)).unwrap();
+    let node = Node::empty();
+    let (server, address) = gateway(node.address);
+    let said = get(address, "/api/v1/meta");
+    assert!(!said.head.contains("away"), "{said:?}");
+    server.stop(Duration::from_secs(5)).unwrap();
+}

@@ -3,12 +3,14 @@
 use bytes::Bytes;
 use hydrant_proto::logcache::prom_ql::{InstantQueryRequest, RangeQueryRequest};
 use hydrant_proto::logcache::{MetaRequest, ReadRequest};
+use hydrant_rpc::away::AWAY;
 use hydrant_rpc::logcache::egress::{Egress, EgressServer};
 use hydrant_rpc::logcache::promql::{PromQLQuerier, PromQLQuerierServer};
 use prost::Message;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use tonic::metadata::MetadataValue;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
@@ -34,16 +36,31 @@ pub(crate) struct Node {
 struct Service {
     asked: Arc<Mutex<Vec<Asked>>>,
     answer: Arc<Answer>,
+    /// Who it says is away.
+    away: Option<&'static str>,
 }
 
 impl Node {
     pub(crate) fn new(
         answer: impl Fn(Asked) -> Result<Bytes, Status> + Send + Sync + 'static,
     ) -> Self {
+        Self::start(answer, None)
+    }
+
+    /// A node that has nothing and says that others are away.
+    pub(crate) fn without(away: &'static str) -> Self {
+        Self::start(|_| Ok(Bytes::new()), Some(away))
+    }
+
+    fn start(
+        answer: impl Fn(Asked) -> Result<Bytes, Status> + Send + Sync + 'static,
+        away: Option<&'static str>,
+    ) -> Self {
         let asked = Arc::<Mutex<_>>::default();
         let service = Service {
             asked: asked.clone(),
             answer: Arc::new(answer),
+            away,
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -81,7 +98,12 @@ impl Service {
     ) -> Result<Response<Bytes>, Status> {
         let asked = kind(M::decode(request.into_inner()).unwrap());
         self.asked.lock().unwrap().push(asked.clone());
-        (self.answer)(asked).map(Response::new)
+        let mut response = Response::new((self.answer)(asked)?);
+        if let Some(away) = self.away {
+            let away = MetadataValue::from_static(away);
+            response.metadata_mut().insert(AWAY, away);
+        }
+        Ok(response)
     }
 }
 

@@ -42,6 +42,10 @@ fn an_absent_node_costs_only_what_it_would_keep() {
     let is_known = sources.each_ref().map(|source| known.contains_key(source));
     assert_eq!(is_known, [true, true, false]);
     assert_eq!(rig.count(0, NodeCounter::MetaAway), 1);
+    let third = Some(rig.address(2));
+    assert_eq!(rig.away_of_read(0, &read_of(&sources[2])), third);
+    assert_eq!(rig.away_of_read(0, &read_of(&sources[1])), None);
+    assert_eq!(rig.away_of_meta(0), third);
 
     let load = |source: &str| format!("load{{source_id=\"{source}\"}}");
     assert_eq!(rig.query(0, &load(&sources[1])).unwrap(), [7.0]);

@@ -13,6 +13,7 @@ use hydrant_proto::logcache::{
 };
 use hydrant_proto::v2::envelope::Message as Said;
 use hydrant_proto::v2::{Envelope, EnvelopeBatch, Gauge, GaugeValue, Log};
+use hydrant_rpc::away::AWAY;
 use hydrant_rpc::channel::channel;
 use hydrant_rpc::logcache::egress::EgressClient;
 use hydrant_rpc::logcache::ingress::IngressClient;
@@ -25,12 +26,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::codegen::http::{Request as HttpRequest, Response as HttpResponse};
 use tonic::server::NamedService;
 use tonic::transport::{Channel, Server};
+use tonic::{Response, Status};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -151,6 +152,24 @@ impl Rig {
         Ok(response.envelopes.unwrap().batch)
     }
 
+    pub(super) fn address(&self, index: usize) -> String {
+        self.config.nodes[index].clone()
+    }
+
+    /// Whom a node says that it could not ask for the answer to a read.
+    pub(super) fn away_of_read(&self, from: usize, request: &ReadRequest) -> Option<String> {
+        let mut client = EgressClient::new(self.clients[from].clone());
+        let request = bytes::Bytes::from(request.encode_to_vec());
+        away(&self.runtime.block_on(client.read(request)).unwrap())
+    }
+
+    /// The same of all that are known.
+    pub(super) fn away_of_meta(&self, from: usize) -> Option<String> {
+        let mut client = EgressClient::new(self.clients[from].clone());
+        let request = bytes::Bytes::from(MetaRequest::default().encode_to_vec());
+        away(&self.runtime.block_on(client.meta(request)).unwrap())
+    }
+
     pub(super) fn meta(&self, from: usize, local_only: bool) -> BTreeMap<String, MetaInfo> {
         let mut client = EgressClient::new(self.clients[from].clone());
         let request = MetaRequest { local_only }.encode_to_vec();
@@ -241,4 +260,9 @@ pub(super) fn source_of(node: usize, count: usize) -> String {
     names
         .find(|name| node_of(name.as_bytes(), count) == node)
         .unwrap()
+}
+
+fn away<M>(response: &Response<M>) -> Option<String> {
+    let away = response.metadata().get(AWAY)?;
+    Some(away.to_str().unwrap().to_owned())
 }
