@@ -171,12 +171,14 @@ pub(crate) fn credentials(client_id: &str, secret: &str) -> Option<HeaderValue> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::HeaderMap;
 
     const ADMINS: [&str; 2] = ["doppler.firehose", "logs.admin"];
 
     fn said(status: u16, body: &'static str) -> Said {
         Said {
             status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
             body: body.into(),
         }
     }
