@@ -42,6 +42,8 @@ mod outbox;
 
 mod peer;
 
+mod answered;
+
 mod cluster;
 
 mod partitions;
@@ -54,7 +56,6 @@ mod elsewhere;
 
 mod querier;
 
-mod answered;
 mod calls;
 
 mod feed;
