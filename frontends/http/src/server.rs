@@ -3,6 +3,7 @@
 use crate::stopping::Stopping;
 use crate::{connection, tls};
 use futures_util::future::{Either, select};
+use hydrant_rpc::listen::admitted;
 use hydrant_rpc::tls::ServerTls;
 use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
@@ -13,8 +14,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout_at};
+use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
 
 /// For a client's handshake, and for the head of a request, as upstream.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -23,8 +24,6 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 const HEAD_BYTES_MAX: usize = 128 * 1024;
 /// Some 20 KiB each, before anybody has said who it is.
 const HANDSHAKES_MAX: u32 = 256;
-/// When no connection can be had (descriptors have run out), others must end first.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How soon a silent connection is asked whether its client is there, as Go does.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(15);
 
@@ -96,7 +95,7 @@ pub async fn serve<S, F, B>(
     };
     let places = semaphore(limits.connections_max);
     loop {
-        let next = pin!(next(&listener, &places));
+        let next = pin!(admitted(&listener, &places));
         let Either::Right(((stream, peer, place), _)) = select(pin!(stopping.begun()), next).await
         else {
             break;
@@ -117,19 +116,6 @@ pub async fn serve<S, F, B>(
 fn semaphore(count: u32) -> Arc<Semaphore> {
     let count = usize::try_from(count).unwrap_or(Semaphore::MAX_PERMITS);
     Arc::new(Semaphore::new(count))
-}
-
-async fn next(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
-    loop {
-        let place = places.clone().acquire_owned().await;
-        match (listener.accept().await, place) {
-            (Ok((stream, peer)), Ok(place)) => return (stream, peer, place),
-            _ => sleep(ACCEPT_PAUSE).await,
-        }
-    }
 }
 
 /// All that a connection needs.

@@ -40,9 +40,6 @@ pub(crate) const SEND_TRIES_MAX: u32 = 5;
 /// Between the first two of these; twice as long each time.
 pub(crate) const SEND_PAUSE: Duration = Duration::from_millis(100);
 
-/// After accepting failed, such as for want of descriptors.
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
 /// Between two lines about messages that were refused; those in between are only counted.
 pub(crate) const TELL_PAUSE: Duration = Duration::from_secs(1);
 

@@ -3,7 +3,6 @@
 use crate::config::LogCacheSyslogConfig;
 use crate::connection::{Connection, Intake};
 use crate::counters::{SyslogCounter, SyslogCounters};
-use crate::limits::ACCEPT_PAUSE;
 use crate::outbox::Outbox;
 use crate::sending::Sending;
 use crate::told::Report;
@@ -11,7 +10,7 @@ use hydrant_engine::config::ConfigError;
 use hydrant_feed::ending::{Ending, Phase};
 use hydrant_feed::session::{FrontendState, SessionState};
 use hydrant_rpc::channel::quiet_channel;
-use hydrant_rpc::listen::{prepare, secured};
+use hydrant_rpc::listen::{admitted, prepare, secured};
 use hydrant_rpc::logcache::ingress::IngressClient;
 use hydrant_rpc::tls::{ClientTls, Reloader, ServerTls, TlsError};
 use std::io;
@@ -21,10 +20,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::join;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Builder;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::sleep;
+use tokio::sync::{Semaphore, watch};
 
 /// The frontend's name, and its worker's.
 pub const LOG_CACHE_SYSLOG: &str = "log-cache-syslog";
@@ -206,7 +204,7 @@ impl Serving {
     /// Until we stop and all connections are over, which they are soon then.
     async fn take_connections(&self, listener: TcpListener) {
         let places = Arc::new(Semaphore::new(self.connections_max));
-        let next = || next(&listener, &places);
+        let next = || admitted(&listener, &places);
         while let Some((stream, peer, place)) = self.ending.until_flushing(next()).await {
             self.intake.counters.count(SyslogCounter::Connections);
             prepare(&stream);
@@ -228,18 +226,5 @@ impl Serving {
         let all = u32::try_from(self.connections_max).unwrap_or(u32::MAX);
         // It is never closed.
         places.acquire_many(all).await.ok();
-    }
-}
-
-async fn next(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
-    loop {
-        let place = places.clone().acquire_owned().await;
-        match (listener.accept().await, place) {
-            (Ok((stream, peer)), Ok(place)) => return (stream, peer, place),
-            _ => sleep(ACCEPT_PAUSE).await,
-        }
     }
 }

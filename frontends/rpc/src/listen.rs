@@ -23,7 +23,7 @@ use tokio::time::{Sleep, sleep, timeout};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 /// After accepting failed, such as for want of descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const BACKLOG: i32 = 1024;
 /// How long a client may take to begin with HTTP/2 once it can.
 const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -130,6 +130,20 @@ impl Permits {
     }
 }
 
+/// The next connection, once there is a place for it. Places are never closed.
+pub async fn admitted(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    loop {
+        let place = places.clone().acquire_owned().await;
+        match (listener.accept().await, place) {
+            (Ok((stream, peer)), Ok(place)) => return (stream, peer, place),
+            _ => sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
 /// Takes connections as long as there are permits; handshakes go on beside each other.
 pub async fn accept(
     listener: TcpListener,
@@ -138,11 +152,8 @@ pub async fn accept(
     watch: Arc<dyn Watch>,
     ready: mpsc::Sender<Connection>,
 ) {
-    while let Ok(permit) = permits.free.clone().acquire_owned().await {
-        let Ok((stream, peer)) = listener.accept().await else {
-            sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
+    loop {
+        let (stream, peer, permit) = admitted(&listener, &permits.free).await;
         watch.happened(Event::Accepted);
         prepare(&stream);
         let (tls, ready, watch) = (tls.clone(), ready.clone(), watch.clone());
