@@ -301,6 +301,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     fn plan_error(text: &str) -> String {
         toml::from_str::<Config>(text)
@@ -308,6 +309,38 @@ mod tests {
             .plan()
             .unwrap_err()
             .to_string()
+    }
+
+    #[test]
+    fn what_has_a_default_address_has_its_own() {
+        let config: Config =
+            toml::from_str("[gateway]\n[log_cache]\n[log_cache_gateway]\n[log_cache_syslog]\n")
+                .unwrap();
+        let addresses = [
+            Some(config.grpc.address),
+            Some(config.websocket.address),
+            Some(config.operator.address),
+            config.gateway.map(|it| it.address),
+            config.log_cache.map(|it| it.address),
+            config.log_cache_gateway.map(|it| it.address),
+            config.log_cache_syslog.map(|it| it.address),
+        ];
+        let addresses = addresses.map(Option::unwrap);
+        let different: HashSet<_> = addresses.iter().collect();
+        assert_eq!(different.len(), addresses.len(), "{addresses:?}");
+    }
+
+    #[test]
+    fn what_the_readme_names_is_there() {
+        let readme = include_str!("../../../README.md");
+        let (_, rest) = readme.split_once("```toml\n[engine]").unwrap();
+        let (shown, _) = rest.split_once("```").unwrap();
+        let all: Vec<_> = shown
+            .lines()
+            .map(|it| it.strip_prefix("# ").unwrap_or(it))
+            .collect();
+        let text = format!("[engine]\n{}", all.join("\n"));
+        toml::from_str::<Config>(&text).unwrap();
     }
 
     #[test]

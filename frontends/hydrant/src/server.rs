@@ -241,7 +241,7 @@ impl fmt::Display for Server {
             writeln!(f, "{:<34} {address}", "envelopes and readers over gRPC")?;
         }
         if let Some(address) = self.log_cache_address() {
-            writeln!(f, "{:<34} {address}", "log cache over gRPC")?;
+            writeln!(f, "{:<34} {address}", "Log Cache over gRPC")?;
         }
         if let Some(address) = self.gateway_address() {
             writeln!(f, "{:<34} {address}/v2/read", "server-sent events")?;

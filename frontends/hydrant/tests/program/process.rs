@@ -98,7 +98,7 @@ impl Server {
             grpc: at("envelopes and readers over gRPC", 0),
             gateway: at("server-sent events", 0),
             operator: at("metrics and health", 0),
-            log_cache: at("log cache over gRPC", 0),
+            log_cache: at("Log Cache over gRPC", 0),
             log_cache_gateway: at("Log Cache over HTTP", 0),
             log_cache_syslog: at("syslog for Log Cache", 0),
             start,

@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatewayConfig {
-    /// Where to listen; port 0 lets the kernel choose. Default: 127.0.0.1:8081.
+    /// Where to listen; port 0 lets the kernel choose. Default: 127.0.0.1:8084;
+    /// upstream's 8081 is the WebSocket frontend's here.
     pub address: SocketAddr,
     /// The certificate to serve HTTPS with, without asking for the client's. Default: none.
     pub tls: Option<HttpsFiles>,
@@ -27,7 +28,7 @@ pub struct GatewayConfig {
 impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            address: SocketAddr::from(([127, 0, 0, 1], 8084)),
             tls: None,
             node_address: "localhost:8080".to_owned(),
             node_tls: None,

@@ -19,7 +19,7 @@ pub struct ProxyConfig {
     /// loopback only.
     #[serde(default)]
     pub tls: Option<HttpsFiles>,
-    /// URL of the gateway. Plain http for loopback only. Default: `http://localhost:8081`.
+    /// URL of the gateway. Plain http for loopback only. Default: `http://localhost:8084`.
     #[serde(default = "gateway_address")]
     pub gateway_address: String,
     /// CAs of the gateway's certificate. Default: those of the machine.
@@ -52,7 +52,7 @@ fn address() -> SocketAddr {
 }
 
 fn gateway_address() -> String {
-    "http://localhost:8081".to_owned()
+    "http://localhost:8084".to_owned()
 }
 
 fn internal_ip() -> String {
