@@ -40,28 +40,6 @@ fn all_words(bytes: &[u8], are_fine: impl Fn(u64) -> bool) -> bool {
     words.iter().all(|word| are_fine(u64::from_le_bytes(*word))) && are_fine(last)
 }
 
-/// Appends bytes, of which there are mostly few: then two words that overlap are quicker than a call.
-#[inline(always)]
-pub(super) fn append(bytes: &[u8], out: &mut Vec<u8>) {
-    match bytes.len() {
-        4..=8 => append_halves::<4>(bytes, out),
-        9..=16 => append_halves::<8>(bytes, out),
-        17..=32 => append_halves::<16>(bytes, out),
-        _ => out.extend_from_slice(bytes),
-    }
-}
-
-/// Appends between `N` and `2 * N` bytes: the first `N`, and over their end the last.
-#[inline(always)]
-fn append_halves<const N: usize>(bytes: &[u8], out: &mut Vec<u8>) {
-    if let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) {
-        out.reserve(2 * N);
-        out.extend_from_slice(first);
-        out.truncate(out.len() + bytes.len() - 2 * N);
-        out.extend_from_slice(last);
-    }
-}
-
 /// Fewer bytes than a word has, some of them twice, or with letters beside them.
 #[inline(always)]
 fn short_word(bytes: &[u8]) -> u64 {
@@ -149,13 +127,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn what_is_appended_is_there(bytes in vec(any::<u8>(), 0..70), before in vec(any::<u8>(), 0..9)) {
-            let mut out = before.clone();
-            append(&bytes, &mut out);
-            prop_assert_eq!(out, [before, bytes].concat());
-        }
-
         #[test]
         fn words_find_what_bytes_find(
             mut bytes in vec(prop_oneof![b'!'..=b'~', Just(b'a')], 0..40),

@@ -69,7 +69,7 @@ pub(super) fn write_log_proc_id(
     if !instance_id.is_empty() {
         out.push(b'/');
         let room = (PROC_ID_BYTES_MAX - 1).saturating_sub(out.len() - start);
-        bytes::append(cut(instance_id, room), out);
+        out.extend_from_slice(cut(instance_id, room));
     }
     out.push(b']');
     end_proc_id(start, out)
@@ -85,7 +85,7 @@ pub(super) fn write_metric_proc_id(
 ) -> Result<(), FormatLoss> {
     let start = out.len();
     out.push(b'[');
-    bytes::append(cut(instance_id, PROC_ID_BYTES_MAX), out);
+    out.extend_from_slice(cut(instance_id, PROC_ID_BYTES_MAX));
     out.push(b']');
     end_proc_id(start, out)
 }
@@ -117,7 +117,7 @@ fn write_source_type(source_type: &[u8], out: &mut Vec<u8>) {
 fn write_cleaned(name: &[u8], class: u8, out: &mut Vec<u8>) {
     let start = out.len();
     if bytes::all(name, class) {
-        bytes::append(name, out);
+        out.extend_from_slice(name);
     } else {
         write_dashed(name, class, out);
     }
@@ -143,7 +143,7 @@ fn write_cut(name: &[u8], bytes_max: usize, out: &mut Vec<u8>) {
     if name.is_empty() {
         out.push(b'-');
     } else {
-        bytes::append(cut(name, bytes_max), out);
+        out.extend_from_slice(cut(name, bytes_max));
     }
 }
 

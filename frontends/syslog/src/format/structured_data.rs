@@ -15,7 +15,7 @@ impl<'o> Element<'o> {
     /// Opens the element `id`, which must be a valid SD-ID.
     pub(super) fn open(id: &str, out: &'o mut Vec<u8>) -> Self {
         out.push(b'[');
-        bytes::append(id.as_bytes(), out);
+        out.extend_from_slice(id.as_bytes());
         Self { out }
     }
 
@@ -46,7 +46,7 @@ impl<'o> Element<'o> {
 
     fn param(self, name: &[u8], write_value: impl FnOnce(&mut Vec<u8>)) -> Self {
         self.out.push(b' ');
-        bytes::append(name, self.out);
+        self.out.extend_from_slice(name);
         self.out.extend_from_slice(b"=\"");
         write_value(self.out);
         self.out.push(b'"');
@@ -78,7 +78,7 @@ pub(super) fn write_tags(tags: &Sorted<'_, &[u8]>, out: &mut Vec<u8>) -> Result<
 /// A backslash goes before `"`, `\` and `]` (RFC 5424 §6.3.3); line feeds stay as they are.
 fn write_escaped(value: &[u8], out: &mut Vec<u8>) {
     if bytes::all(value, UNESCAPED) {
-        bytes::append(value, out);
+        out.extend_from_slice(value);
         return;
     }
     for byte in value {

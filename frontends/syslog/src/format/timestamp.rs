@@ -2,8 +2,6 @@
 //!
 //! The calendar is worked out here, in integers: a line needs one date and no time zone.
 
-use super::bytes;
-
 const NANOS_A_SECOND: i64 = 1_000_000_000;
 const NANOS_A_MICRO: i64 = 1_000;
 const SECONDS_A_DAY: i64 = 86_400;
@@ -77,7 +75,7 @@ fn write_fraction(micros: u32, out: &mut Vec<u8>) {
         .rev()
         .take_while(|digit| **digit == b'0')
         .count();
-    bytes::append(&text[..text.len() - zero_count], out);
+    out.extend_from_slice(&text[..text.len() - zero_count]);
 }
 
 #[expect(
