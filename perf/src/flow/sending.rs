@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::Duration;
 use tokio::task::yield_now;
 use tokio::time::sleep;
@@ -26,6 +27,8 @@ use tonic::transport::Channel;
 const RESTS: u32 = 3;
 /// Tokio's timers are no better than this.
 const TIMER: Duration = Duration::from_millis(2);
+/// What the kernel adds to a thread's sleep.
+const SLACK: Duration = Duration::from_micros(50);
 
 /// What all senders share.
 #[derive(Debug)]
@@ -145,8 +148,9 @@ impl Load {
     }
 }
 
-/// Keeps the beat: sleeps as far as timers are good enough, and spins for the rest, with the
-/// runtime's other tasks taking their turns in between.
+/// Keeps the beat: sleeps as far as timers are good enough, with the runtime's other tasks taking their
+/// turns in between. For the rest it spins where times are taken down, and otherwise has the thread sleep:
+/// two cores are often two threads of one, and a thread that spins takes from the other one.
 pub async fn keep_beat(load: Arc<Load>) {
     if load.schedule.is_unpaced() {
         return;
@@ -157,6 +161,9 @@ pub async fn keep_beat(load: Arc<Load>) {
         if rest > TIMER {
             sleep(rest.min(Duration::from_millis(100)) - TIMER).await;
         } else {
+            if load.lateness.is_none() && rest > SLACK {
+                thread::sleep(rest - SLACK);
+            }
             yield_now().await;
         }
     }
