@@ -1,12 +1,13 @@
 //! An envelope as the store keeps it: what its neighbours share, and what it says itself.
 
+use foldhash::SharedSeed;
+use foldhash::quality::FoldHasher;
 use hydrant_feed::wire::fields::{
     self, COUNTER, EVENT, GAUGE, INSTANCE_ID, LOG, SOURCE_ID, TAGS, TIMER, TIMESTAMP,
 };
 use hydrant_feed::wire::read::Reader;
 use hydrant_feed::wire::sorted::Sorted;
-use std::hash::{BuildHasher as _, RandomState};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 /// A length within a frame takes no more.
 const LENGTH_BYTES_MAX: usize = 5;
@@ -80,7 +81,7 @@ impl<'e> Parts<'e> {
                 INSTANCE_ID => self.instance_id = reader.bytes()?,
                 TAGS => {
                     let entry = reader.bytes()?;
-                    let hash = xxh3_64_with_seed(entry, seed);
+                    let hash = hash(entry, seed);
                     self.fingerprint = self.fingerprint.wrapping_add(hash);
                     // Written out, an entry without name and value has three bytes.
                     self.tags_bytes += entry.len() + 3;
@@ -93,7 +94,7 @@ impl<'e> Parts<'e> {
             }
         }
         // Another seed: an instance is no tag.
-        let instance = xxh3_64_with_seed(self.instance_id, !seed);
+        let instance = hash(self.instance_id, !seed);
         self.fingerprint = self.fingerprint.wrapping_add(instance);
         Some(())
     }
@@ -136,4 +137,11 @@ impl<'e> Parts<'e> {
     pub(super) fn is_set(&self) -> bool {
         self.sorted.len() == self.tags.len()
     }
+}
+
+#[inline]
+fn hash(bytes: &[u8], seed: u64) -> u64 {
+    let mut hasher = FoldHasher::with_seed(seed, SharedSeed::global_random());
+    hasher.write(bytes);
+    hasher.finish()
 }
