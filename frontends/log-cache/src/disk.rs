@@ -18,7 +18,7 @@ const SUFFIX: &str = "hydrant-log-cache";
 /// Held as long as the directory is in use.
 const LOCK: &str = "lock";
 /// What a file begins with: what it is, and by which rules.
-const MAGIC: &[u8; 8] = b"HYDLC\0\0\x01";
+const MAGIC: &[u8; 8] = b"HYDLC\0\0\x02";
 /// Length and CRC.
 const HEAD_BYTES: usize = 8;
 

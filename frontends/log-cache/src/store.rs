@@ -15,6 +15,7 @@ mod sealed;
 mod segment;
 mod series;
 mod source;
+mod timers;
 mod varint;
 
 pub use read::{Found, Query};

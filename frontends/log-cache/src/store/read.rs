@@ -88,7 +88,7 @@ impl<'s> Reading<'s, '_> {
             let mut of_class = Kind::ALL
                 .into_iter()
                 .filter(|kind| Class::of(*kind) == *class);
-            of_class.any(|kind| kinds.contains(kind)) && (!has_names || *class == Class::Metrics)
+            of_class.any(|kind| kinds.contains(kind)) && (!has_names || *class != Class::Texts)
         };
         Class::ALL.into_iter().filter(is_wanted)
     }

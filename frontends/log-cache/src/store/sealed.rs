@@ -1,6 +1,8 @@
 //! Segments that are full: pressed if that is worth it, and read again.
 
-use super::segment::{Open, Summary};
+use super::segment::{Open, Records, Summary};
+use super::timers::Names;
+use hydrant_feed::wire::fields::TIMER;
 use lz4_flex::block::{compress_into, get_maximum_output_size};
 use std::borrow::Cow;
 use std::mem;
@@ -9,6 +11,7 @@ use std::mem;
 #[derive(Debug)]
 pub(super) struct Sealed {
     pub(super) summary: Summary,
+    names: Names,
     kept: Kept,
     /// Bytes of it, as it was before it was pressed, that a disk has.
     written: usize,
@@ -80,15 +83,17 @@ impl Sealed {
     pub(super) fn of(open: &Open, press: &mut Press) -> Option<Self> {
         Some(Self {
             summary: open.summary()?,
+            names: open.names().clone(),
             written: open.written(),
             kept: press.press_open(open),
         })
     }
 
     /// What a disk has of it, which has been taken apart once.
-    pub(super) const fn restored(summary: Summary, kept: Kept) -> Self {
+    pub(super) fn restored(summary: Summary, kept: Kept) -> Self {
         Self {
             summary,
+            names: names(&kept),
             written: kept.plain_bytes(),
             kept,
         }
@@ -99,6 +104,11 @@ impl Sealed {
         let plain = self.kept.plain();
         // We have pressed it ourselves, or tried it: that it cannot be taken apart is a broken memory.
         plain.expect("what was pressed here can be taken apart here")
+    }
+
+    /// What names it has.
+    pub(super) const fn names(&self) -> &Names {
+        &self.names
     }
 
     pub(super) const fn kept(&self) -> &Kept {
@@ -123,8 +133,23 @@ impl Sealed {
     /// Bytes of memory that it has.
     pub(super) fn memory_bytes(&self) -> usize {
         let (Kept::Plain(bytes) | Kept::Pressed(bytes, _)) = &self.kept;
-        size_of::<Self>() + allocated(bytes.len())
+        size_of::<Self>() + allocated(bytes.len()) + self.names.memory_bytes()
     }
+}
+
+/// What names are in what was kept: in a segment of something else the first record says so.
+fn names(kept: &Kept) -> Names {
+    let Some(plain) = kept.plain() else {
+        return Names::Any;
+    };
+    let mut names = Names::default();
+    for place in Records::of(&plain) {
+        match place.key {
+            TIMER => names.add(&plain[place.message]),
+            _ => return Names::Any,
+        }
+    }
+    names
 }
 
 /// What an allocator takes for so many bytes. It has a few sizes, mimalloc four to each power of two:

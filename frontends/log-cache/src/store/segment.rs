@@ -10,7 +10,9 @@
 use super::blocks::Blocks;
 use super::dictionary::Dictionary;
 use super::parts::Parts;
+use super::timers::Names;
 use super::varint::{self, unzigzag, write_bytes, write_length, zigzag};
+use hydrant_feed::wire::fields::TIMER;
 use hydrant_feed::wire::read::Reader;
 use std::iter;
 use std::ops::Range;
@@ -43,6 +45,7 @@ pub(super) struct Open {
     summary: Option<Summary>,
     last_timestamp: i64,
     dictionary: Box<Dictionary>,
+    names: Names,
     /// Bytes that a disk has.
     written: usize,
 }
@@ -72,6 +75,10 @@ impl Open {
             self.dictionary.write_set(parts, &mut self.blocks);
             write_bytes(message, self.blocks.last());
         }
+        match key {
+            TIMER => self.names.add(message),
+            _ => self.names = Names::Any,
+        }
         Some(())
     }
 
@@ -79,6 +86,7 @@ impl Open {
     pub(super) fn push_whole(&mut self, number: u64, timestamp: i64, envelope: &[u8]) {
         let block = self.begin(number, timestamp, WHOLE, envelope.len() + HEAD_BYTES);
         write_bytes(envelope, block);
+        self.names = Names::Any;
     }
 
     /// Writes what every record begins with into a block that has room for so much.
@@ -109,6 +117,11 @@ impl Open {
     #[inline]
     pub(super) fn fetch(&self) -> u8 {
         self.blocks.fetch() ^ self.dictionary.fetch()
+    }
+
+    /// What names it has.
+    pub(super) const fn names(&self) -> &Names {
+        &self.names
     }
 
     /// What it has so far; `None` as long as that is nothing.
@@ -145,7 +158,8 @@ impl Open {
 
     /// Bytes of memory that it has.
     pub(super) fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + size_of::<Dictionary>() + self.blocks.memory_bytes()
+        let names = self.names.memory_bytes();
+        size_of::<Self>() + size_of::<Dictionary>() + self.blocks.memory_bytes() + names
     }
 }
 

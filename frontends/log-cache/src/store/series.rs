@@ -1,5 +1,5 @@
 //! Counters, gauges and timers as series. Only segments of metrics are read, and of those only the
-//! ones of the time that is asked for.
+//! ones of the time that is asked for; of those of timers only what may have the name.
 
 use super::segment::{Place, Records, Set, WHOLE};
 use super::source::{Class, Source};
@@ -40,10 +40,11 @@ pub(super) fn series(
         is_named,
         series: HashMap::new(),
     };
-    for segment in source.segments(Class::Metrics) {
+    let classes = [Class::Metrics, Class::Timers].into_iter();
+    for segment in classes.flat_map(|class| source.segments(class)) {
         let summary = segment.summary();
         let is_of_window = summary.newest >= window.start && summary.oldest < window.end;
-        if is_of_window && summary.last > hidden {
+        if is_of_window && summary.last > hidden && segment.may_have(is_named) {
             finding.look_into(&segment.bytes());
         }
     }

@@ -1,7 +1,7 @@
 //! All that is kept of one source.
 //!
-//! Its envelopes are numbered as they come. Logs and events are in other segments than metrics, so
-//! that who asks for one kind does not read the other.
+//! Its envelopes are numbered as they come. Logs and events are in other segments than metrics, and
+//! timers in others again, so that who asks for one kind does not read the other.
 
 use super::parts::Parts;
 use super::sealed::{Press, Sealed};
@@ -16,17 +16,20 @@ use std::collections::VecDeque;
 pub(crate) enum Class {
     /// Logs and events, and envelopes without a message.
     Texts,
-    /// Counters, gauges and timers.
+    /// Counters and gauges.
     Metrics,
+    /// Timers, of which there are many more.
+    Timers,
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 2] = [Self::Texts, Self::Metrics];
+    pub(crate) const ALL: [Self; 3] = [Self::Texts, Self::Metrics, Self::Timers];
 
     /// Where envelopes of a kind are.
     pub(super) const fn of(kind: Kind) -> Self {
         match kind {
-            Kind::Counter | Kind::Gauge | Kind::Timer => Self::Metrics,
+            Kind::Counter | Kind::Gauge => Self::Metrics,
+            Kind::Timer => Self::Timers,
             Kind::Log | Kind::Event | Kind::Error | Kind::Empty => Self::Texts,
         }
     }
@@ -45,7 +48,7 @@ pub(super) struct Source {
     pub(super) id: Box<[u8]>,
     /// Its xxh64.
     pub(super) hash: u64,
-    pub(super) classes: [Segments; 2],
+    pub(super) classes: [Segments; 3],
     /// The number of the newest envelope, and so how many there were.
     last: u64,
     /// The newest timestamp that there was, and not before 1970, as upstream has it.
@@ -119,6 +122,14 @@ impl<'s> Segment<'s> {
         match self {
             Self::Sealed(sealed) => sealed.summary,
             Self::Open(_, summary) => *summary,
+        }
+    }
+
+    /// Whether it may have metrics that are named so.
+    pub(super) fn may_have(&self, is_named: &dyn Fn(&str) -> bool) -> bool {
+        match self {
+            Self::Sealed(sealed) => sealed.names().may_have(is_named),
+            Self::Open(open, _) => open.names().may_have(is_named),
         }
     }
 
@@ -208,7 +219,7 @@ impl Source {
         if is_put.is_none() {
             open.push_whole(number, timestamp, envelope.bytes);
         }
-        self.memory_bytes += open.memory_bytes() - before;
+        self.memory_bytes = self.memory_bytes + open.memory_bytes() - before;
         if open.length() >= SEGMENT_BYTES {
             self.seal(Class::of(kind), &mut tools.press);
         }

@@ -1,3 +1,4 @@
+use super::source::Class;
 use super::*;
 use crate::names::NameFilter;
 use hydrant_engine::decode;
@@ -374,4 +375,73 @@ fn what_is_too_old_goes() {
     assert!((1..=2_500).contains(&meta.oldest_timestamp), "{meta:?}");
     assert_eq!(meta.count + meta.expired, 5_000);
     assert_eq!(store.count(), meta.count);
+}
+
+#[test]
+fn who_asks_for_another_metric_does_not_take_timers_apart() {
+    let mut store = Store::new(PLENTY);
+    let said = |timestamp, message| Envelope {
+        source_id: "s".to_owned(),
+        timestamp,
+        message: Some(message),
+        ..Envelope::default()
+    };
+    for number in 0..20_000 {
+        let timer = |name: &str| Timer {
+            name: name.to_owned(),
+            start: number,
+            stop: number + 5,
+        };
+        put(&mut store, &said(number, Message::Timer(timer("http"))));
+        if number % 4000 == 0 {
+            let value = GaugeValue {
+                unit: String::new(),
+                value: 0.5,
+            };
+            let metrics = [("cpu".to_owned(), value)].into();
+            put(&mut store, &said(number, Message::Gauge(Gauge { metrics })));
+            put(&mut store, &said(number, Message::Timer(timer("job"))));
+        }
+    }
+    check(&store);
+    let looked_into = |store: &Store, name: &str| {
+        let source = &store.sources[store.sources.iter().next().unwrap().0];
+        let segments = Class::ALL.iter().flat_map(|class| source.segments(*class));
+        segments
+            .filter(|segment| segment.may_have(&|found| found == name))
+            .count()
+    };
+    let samples = |store: &Store, name: &str| {
+        let found = store.series(source_hash(b"s"), b"s", &(0..20_000), &|found| {
+            found == name
+        });
+        found.iter().map(|series| series.samples.len()).sum()
+    };
+    let check_all = |store: &Store, segment_count: usize| {
+        let counts: [usize; 3] = ["cpu", "job", "http"].map(|name| samples(store, name));
+        assert_eq!(counts, [5, 5, 20_000]);
+        assert_eq!(looked_into(store, "cpu"), 1);
+        assert!((2..=6).contains(&looked_into(store, "job")));
+        assert_eq!(looked_into(store, "http"), segment_count);
+    };
+    let segment_count = {
+        let source = &store.sources[store.sources.iter().next().unwrap().0];
+        Class::ALL
+            .iter()
+            .flat_map(|class| source.segments(*class))
+            .count()
+    };
+    assert!(segment_count > 4);
+    check_all(&store, segment_count);
+    // What comes from a disk is known as well.
+    let mut records = Vec::new();
+    assert_eq!(store.save(0, Extent::All, usize::MAX, &mut records), None);
+    let mut restored = Restored::default();
+    assert!(restored.read(&records));
+    let mut store = Store::new(PLENTY);
+    for (id, segments) in restored.into_sources() {
+        store.restore(source_hash(&id), &id, segments);
+    }
+    check(&store);
+    check_all(&store, segment_count);
 }
