@@ -6,6 +6,7 @@ use crate::roles::duration::GoDuration;
 use crate::roles::env::{Environment, Reader, Report, Variable};
 use crate::roles::gateway::Files;
 use crate::roles::log::Stamp;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What upstream's node is told.
@@ -39,6 +40,9 @@ pub struct LogCacheSettings {
     pub files: Files,
     /// Where metrics are.
     pub metrics: LogCacheMetrics,
+    /// `HYDRANT_DIRECTORY`, which upstream does not have: where what is kept is written too, to be there
+    /// after a restart. Default: nowhere.
+    pub directory: PathBuf,
 }
 
 const fn int(field: &'static str, name: &'static str) -> Variable {
@@ -102,6 +106,7 @@ impl LogCacheSettings {
             key: reader.path(text("TLS.KeyPath", "KEY_PATH")),
         };
         let metrics = LogCacheMetrics::read(reader, 6060);
+        let directory = reader.path(text("Hydrant.Directory", "HYDRANT_DIRECTORY"));
         let rfc339 = Variable::new("Config.UseRFC339", "bool", "USE_RFC339");
         Self {
             address,
@@ -116,6 +121,7 @@ impl LogCacheSettings {
             batch_ms,
             files,
             metrics,
+            directory,
             log_stamp: reader.stamp(rfc339, Stamp::Seconds),
         }
     }

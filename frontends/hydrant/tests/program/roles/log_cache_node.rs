@@ -3,7 +3,7 @@
 use super::{Running, failed, piped};
 use crate::certificates::Authority;
 use crate::grpc::block_on;
-use crate::process::{HYDRANT, wait_until};
+use crate::process::{HYDRANT, path, wait_until};
 use bytes::Bytes;
 use hydrant_log_cache::node_of;
 use hydrant_proto::logcache::{MetaResponse, ReadRequest, ReadResponse, SendRequest};
@@ -165,6 +165,27 @@ fn a_node_alone_is_as_upstreams() {
     }
     let said = node.stop();
     assert!(said.contains(" Closing Log Cache.\n"), "{said}");
+}
+
+#[test]
+fn with_a_directory_a_restart_loses_nothing() {
+    let directory = path("log-cache");
+    let run = || {
+        let mut command = node("127.0.0.1:0");
+        command.env("HYDRANT_DIRECTORY", &directory);
+        Running::start_until("grpc", &mut command)
+    };
+    let client = |node: &Running| Client {
+        node: node.bound("grpc"),
+        tls: None,
+    };
+    let first = run();
+    client(&first).send(vec![log("app", 10)]).unwrap();
+    first.stop();
+    let second = run();
+    assert_eq!(client(&second).read("app"), [log("app", 10)]);
+    second.stop();
+    std::fs::remove_dir_all(directory).ok();
 }
 
 #[test]

@@ -49,6 +49,7 @@ impl LogCacheSettings {
             peer_batch_count: at_least_1(self.batch_count),
             peer_batch_ms: u64::try_from(self.batch_ms).unwrap_or(0),
             query_timeout_ms: millis(self.query_timeout).clamp(1, QUERY_MS_MAX),
+            directory: is_set(&self.directory).then(|| self.directory.clone()),
             ..least
         })
     }
@@ -141,6 +142,13 @@ mod tests {
         assert_eq!(memory(most), u64::MAX);
         let line = settings(quarter).memory_line(&node(quarter));
         assert!(line.ends_with(": 25 % of MEMORY_LIMIT_BYTES"), "{line}");
+    }
+
+    #[test]
+    fn nothing_is_written_unless_a_directory_is_named() {
+        assert_eq!(node("").directory, None);
+        let named = node("HYDRANT_DIRECTORY=/var/vcap/store/log-cache").directory;
+        assert_eq!(named, Some("/var/vcap/store/log-cache".into()));
     }
 
     #[test]
