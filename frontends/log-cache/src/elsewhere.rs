@@ -66,7 +66,8 @@ pub(crate) async fn series(
         }
     }
     let Pages { found, hash, .. } = pages;
-    Ok(found.series(hash, source_id.as_bytes(), &window, is_named))
+    let metrics = found.metrics(hash, source_id.as_bytes(), &window, is_named);
+    Ok(metrics.series(&window, is_named))
 }
 
 struct Pages<'p> {

@@ -20,7 +20,7 @@ mod varint;
 
 pub use read::{Found, Query};
 pub use saved::{Extent, Restored, Segments};
-pub use series::Series;
+pub use series::{Metrics, Series};
 pub use source::{Arrived, Meta};
 
 use crate::limits::FLOOR_BYTES;
@@ -270,21 +270,20 @@ impl Store {
         })
     }
 
-    /// The series of a metric of this source, from its envelopes within `window`, in nanoseconds since
-    /// 1970.
-    pub fn series(
+    /// What of this source may have a metric within `window`, in nanoseconds since 1970.
+    pub fn metrics(
         &self,
         source_hash: u64,
         source_id: &[u8],
         window: &Range<i64>,
         is_named: &dyn Fn(&str) -> bool,
-    ) -> Vec<Series> {
+    ) -> Metrics {
         let is_it = |key: &usize| *self.sources[*key].id == *source_id;
         let key = self.by_id.find(source_hash, is_it);
-        key.map_or_else(Vec::new, |key| {
+        key.map_or_else(Metrics::default, |key| {
             let source = &self.sources[*key];
             let hidden = source.hidden(self.bounds.count_per_source);
-            series::series(source, hidden, window, is_named)
+            series::metrics(source, hidden, window, is_named)
         })
     }
 

@@ -6,6 +6,7 @@ use hydrant_feed::wire::fields::TIMER;
 use lz4_flex::block::{compress_into, get_maximum_output_size};
 use std::borrow::Cow;
 use std::mem;
+use std::sync::Arc;
 
 /// A segment that does not change any more.
 #[derive(Debug)]
@@ -17,12 +18,12 @@ pub(super) struct Sealed {
     written: usize,
 }
 
-/// The bytes of a segment.
-#[derive(Debug)]
+/// The bytes of a segment, which a query may read while the store goes on without them.
+#[derive(Clone, Debug)]
 pub(super) enum Kept {
-    Plain(Box<[u8]>),
+    Plain(Arc<[u8]>),
     /// As LZ4, and how much that is when it is taken apart.
-    Pressed(Box<[u8]>, usize),
+    Pressed(Arc<[u8]>, usize),
 }
 
 /// Presses segments, one after the other in the same memory.
@@ -59,6 +60,13 @@ impl Press {
 }
 
 impl Kept {
+    /// The records.
+    pub(super) fn bytes(&self) -> Cow<'_, [u8]> {
+        // We have pressed it ourselves, or tried it: that it cannot be taken apart is a broken memory.
+        self.plain()
+            .expect("what was pressed here can be taken apart here")
+    }
+
     /// As it was before it was pressed; `None` if it cannot be taken apart.
     pub(super) fn plain(&self) -> Option<Cow<'_, [u8]>> {
         match self {
@@ -70,7 +78,7 @@ impl Kept {
         }
     }
 
-    const fn plain_bytes(&self) -> usize {
+    fn plain_bytes(&self) -> usize {
         match self {
             Self::Plain(bytes) => bytes.len(),
             Self::Pressed(_, plain_bytes) => *plain_bytes,
@@ -101,9 +109,7 @@ impl Sealed {
 
     /// The records.
     pub(super) fn bytes(&self) -> Cow<'_, [u8]> {
-        let plain = self.kept.plain();
-        // We have pressed it ourselves, or tried it: that it cannot be taken apart is a broken memory.
-        plain.expect("what was pressed here can be taken apart here")
+        self.kept.bytes()
     }
 
     /// What names it has.
@@ -121,19 +127,19 @@ impl Sealed {
     }
 
     /// Whether a disk has all of it.
-    pub(super) const fn is_written(&self) -> bool {
+    pub(super) fn is_written(&self) -> bool {
         self.written == self.kept.plain_bytes()
     }
 
     /// A disk has all of it.
-    pub(super) const fn set_written(&mut self) {
+    pub(super) fn set_written(&mut self) {
         self.written = self.kept.plain_bytes();
     }
 
     /// Bytes of memory that it has.
     pub(super) fn memory_bytes(&self) -> usize {
         let (Kept::Plain(bytes) | Kept::Pressed(bytes, _)) = &self.kept;
-        size_of::<Self>() + allocated(bytes.len()) + self.names.memory_bytes()
+        size_of::<Self>() + allocated(ARC_BYTES + bytes.len()) + self.names.memory_bytes()
     }
 }
 
@@ -151,6 +157,9 @@ fn names(kept: &Kept) -> Names {
     }
     names
 }
+
+/// What is in front of shared bytes: how many share them.
+const ARC_BYTES: usize = 2 * size_of::<usize>();
 
 /// What an allocator takes for so many bytes. It has a few sizes, mimalloc four to each power of two:
 /// what a segment is pressed to lies between two of them, and the bound is one of memory.

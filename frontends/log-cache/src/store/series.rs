@@ -1,6 +1,7 @@
 //! Counters, gauges and timers as series. Only segments of metrics are read, and of those only the
 //! ones of the time that is asked for; of those of timers only what may have the name.
 
+use super::sealed::Kept;
 use super::segment::{Place, Records, Set, WHOLE};
 use super::source::{Class, Source};
 use crate::whole;
@@ -27,28 +28,47 @@ pub struct Series {
     pub samples: Vec<(i64, f64)>,
 }
 
-/// Finds the series of a metric within a window of time.
-pub(super) fn series(
+/// The segments of a source that may have a metric, as they were when they were asked for: to be read
+/// while the store goes on.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    hidden: u64,
+    segments: Vec<Kept>,
+}
+
+/// Finds what may have the metric within a window of time.
+pub(super) fn metrics(
     source: &Source,
     hidden: u64,
     window: &Range<i64>,
     is_named: &dyn Fn(&str) -> bool,
-) -> Vec<Series> {
-    let mut finding = Finding {
-        hidden,
-        window,
-        is_named,
-        series: HashMap::new(),
-    };
+) -> Metrics {
+    let mut segments = Vec::new();
     let classes = [Class::Metrics, Class::Timers].into_iter();
     for segment in classes.flat_map(|class| source.segments(class)) {
         let summary = segment.summary();
         let is_of_window = summary.newest >= window.start && summary.oldest < window.end;
         if is_of_window && summary.last > hidden && segment.may_have(is_named) {
-            finding.look_into(&segment.bytes());
+            segments.push(segment.share());
         }
     }
-    finding.sorted()
+    Metrics { hidden, segments }
+}
+
+impl Metrics {
+    /// The series of the metric within the window, in nanoseconds since 1970.
+    pub fn series(&self, window: &Range<i64>, is_named: &dyn Fn(&str) -> bool) -> Vec<Series> {
+        let mut finding = Finding {
+            hidden: self.hidden,
+            window,
+            is_named,
+            series: HashMap::new(),
+        };
+        for segment in &self.segments {
+            finding.look_into(&segment.bytes());
+        }
+        finding.sorted()
+    }
 }
 
 struct Finding<'q> {

@@ -4,7 +4,7 @@
 //! timers in others again, so that who asks for one kind does not read the other.
 
 use super::parts::Parts;
-use super::sealed::{Press, Sealed};
+use super::sealed::{Kept, Press, Sealed};
 use super::segment::{Open, Records, Summary};
 use crate::limits::SEGMENT_BYTES;
 use hydrant_engine::record::Kind;
@@ -130,6 +130,14 @@ impl<'s> Segment<'s> {
         match self {
             Self::Sealed(sealed) => sealed.names().may_have(is_named),
             Self::Open(open, _) => open.names().may_have(is_named),
+        }
+    }
+
+    /// Its records, to keep.
+    pub(super) fn share(&self) -> Kept {
+        match self {
+            Self::Sealed(sealed) => sealed.kept().clone(),
+            Self::Open(open, _) => Kept::Plain(open.bytes_from(0).into()),
         }
     }
 

@@ -412,9 +412,9 @@ fn who_asks_for_another_metric_does_not_take_timers_apart() {
             .count()
     };
     let samples = |store: &Store, name: &str| {
-        let found = store.series(source_hash(b"s"), b"s", &(0..20_000), &|found| {
-            found == name
-        });
+        let (window, is_named) = (0..20_000, |found: &str| found == name);
+        let metrics = store.metrics(source_hash(b"s"), b"s", &window, &is_named);
+        let found = metrics.series(&window, &is_named);
         found.iter().map(|series| series.samples.len()).sum()
     };
     let check_all = |store: &Store, segment_count: usize| {
