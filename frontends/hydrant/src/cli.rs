@@ -16,7 +16,8 @@ use clap::{Args, Parser, Subcommand};
 use hydrant_rpc::tls::{Reloader, TlsError};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
-use std::io;
+use std::fmt;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -201,7 +202,6 @@ pub fn take(role: Role) -> Result<(), CommandError> {
     Ok(roles::run(role, &roles::env::Environment::of_process())?)
 }
 
-#[expect(clippy::print_stdout, reason = "the operator reads it")]
 fn serve(arguments: &RunArguments) -> Result<(), CommandError> {
     let config = match &arguments.config {
         Some(path) => Config::load(path)?,
@@ -214,7 +214,8 @@ fn serve(arguments: &RunArguments) -> Result<(), CommandError> {
             error,
         })?;
     let server = Server::start(&config)?;
-    println!("{server}\nmemory plan\n{}\nready", config.plan()?);
+    let plan = config.plan()?;
+    say(format_args!("{server}\nmemory plan\n{plan}\nready"));
     let reloader = Reloader::start(tell).map_err(|error| CommandError::System {
         what: "cannot watch certificates",
         error,
@@ -222,19 +223,24 @@ fn serve(arguments: &RunArguments) -> Result<(), CommandError> {
     server.watch(&reloader);
     for signal in signals.forever() {
         match signal {
-            SIGUSR1 => println!("{}", Dump(server.state())),
+            SIGUSR1 => say(Dump(server.state())),
             SIGHUP => reloader.reload_all(),
             _ => break,
         }
     }
-    println!("stopping: what came in is delivered first");
+    say("stopping: what came in is delivered first");
     let (ledger, outcome) = server.stop(STOP_DEADLINE);
-    println!("{ledger}");
+    say(&ledger);
     outcome.map_err(|error| CommandError::System {
         what: "a thread failed",
         error,
     })?;
     balanced(&ledger)
+}
+
+/// Whoever read it may have gone: that is no reason to stop otherwise than in order.
+fn say(text: impl fmt::Display) {
+    writeln!(io::stdout(), "{text}").ok();
 }
 
 #[expect(clippy::print_stderr, reason = "the operator reads it")]
